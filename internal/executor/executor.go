@@ -2,14 +2,13 @@ package executor
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 
 	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/activity"
+	"github.com/shiplock/shiplock/internal/batch"
 	"github.com/shiplock/shiplock/internal/dataloss"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/postgres"
@@ -32,11 +31,10 @@ type Executor struct {
 	locker  Locker
 	monitor *activity.Monitor
 	losses  *dataloss.Counter
+	sender  *batch.Sender
 	resumer *resume.Resumer
 	log     *slog.Logger
 
-	// marker is the number of the running statement, as the server reports it.
-	marker atomic.Int64
 	// recordingStarted is set when the server has sent recordingNotice.
 	recordingStarted atomic.Bool
 	savedTxState     txState // of a transaction
@@ -49,6 +47,7 @@ func New(store *history.Store, locker Locker) *Executor {
 		session: session, store: store, locker: locker, monitor: activity.NewMonitor(session),
 		losses: dataloss.NewCounter(store), resumer: resume.NewResumer(store), log: session.Log,
 	}
+	ex.sender = batch.NewSender(session, ex.monitor, ex.losses)
 	session.Opts.OnNotice = ex.onNotice
 	return ex
 }
@@ -62,10 +61,6 @@ func (ex *Executor) resetSQL() string {
 // txState is the cached state of the database that a rollback must restore.
 type txState struct{ versionTableExists, historyExists, plpgsql bool }
 
-// markerPrefix precedes the number of a statement in the notices by which the server reports its
-// progress.
-const markerPrefix = "shiplock statement "
-
 // recordingNotice is the message that the server sends after the statements and the deferred
 // constraints of a migration, and before its version and history are written. The migration
 // file causes the errors before it, and not those after it.
@@ -78,13 +73,5 @@ func (ex *Executor) onNotice(n *pq.Error) bool {
 		ex.recordingStarted.Store(true)
 		return true
 	}
-	var i int64
-	if rest, ok := strings.CutPrefix(n.Message, markerPrefix); ok {
-		if _, err := fmt.Sscan(rest, &i); err == nil {
-			ex.marker.Store(i)
-			ex.monitor.Position.Advance(int(i))
-			return true
-		}
-	}
-	return false
+	return ex.sender.OnNotice(n)
 }

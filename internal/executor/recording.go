@@ -3,9 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -33,17 +31,6 @@ func (ex *Executor) isRecordingError(err error) bool {
 		return server.Schema == ex.store.Table.Schema && (server.Table == ex.store.Table.Name || server.Table == ex.store.Table.Name+history.Suffix)
 	}
 	return ex.recordingStarted.Load()
-}
-
-// isStatementCountError reports whether an error comes from the statement count that was sent
-// after file, the SQL of a migration: the position of the error is after the end of the file.
-func isStatementCountError(err error, file string) bool {
-	var server *pq.Error
-	if !errors.As(err, &server) || server.Code.Class() == pqerror.ClassTransactionRollback {
-		return false
-	}
-	position, err := strconv.Atoi(server.Position)
-	return err == nil && position > utf8.RuneCountInString(file)
 }
 
 // recordTimeout limits writing the history row of a migration that was stopped by a signal or

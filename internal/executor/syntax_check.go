@@ -26,7 +26,7 @@ func (ex *Executor) checkSyntax(ctx context.Context, s *script.Script) *migratio
 	fail := migrationerror.Wrap(s, err)
 	if at := migrationerror.ServerOffset(err, fails+s.SQL); fail != nil && at >= len(fails) {
 		fail.Offset = at - len(fails)
-		fail.FailedIndex = ex.failedStatement(s, fail.Offset)
+		fail.FailedIndex = ex.sender.FailedStatement(s, fail.Offset)
 	}
 	return fail
 }

@@ -46,7 +46,6 @@ func (ex *Executor) retryTransaction(ctx context.Context, m Migration) (fail *mi
 // the first begins it and the last commits.
 func (ex *Executor) runTransaction(ctx context.Context, m Migration) *migrationerror.Error {
 	s := m.Script
-	ex.marker.Store(0)
 	begin := s.TitleComment()
 	if !m.continuesTx {
 		ex.savedTxState = txState{ex.store.VersionTableExists, ex.store.HistoryExists, ex.session.Server.Plpgsql}
@@ -63,7 +62,7 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *migratione
 	batches := s.ReadBatches()
 	defer batches.Close()
 	for batches.Next() {
-		if fail := ex.sendBatch(ctx, head, batches.Batch(), ""); fail != nil {
+		if fail := ex.sender.Send(ctx, head, batches.Batch(), ""); fail != nil {
 			return ex.rollbackMigration(ctx, fail)
 		}
 		head = ""

@@ -325,7 +325,7 @@ func (ex *Executor) sendBlock(ctx context.Context, s *script.Script, p script.Tx
 		if i == len(portions)-1 && q.CopyRows == nil {
 			end, tail = tail, ""
 		}
-		if fail := ex.sendBatch(ctx, head, q, end); fail != nil {
+		if fail := ex.sender.Send(ctx, head, q, end); fail != nil {
 			return fail
 		}
 		head = ""

@@ -2,6 +2,7 @@ package script
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -75,12 +76,7 @@ func (s *Script) copyChunks(c copyData) func(func(string) error) error {
 
 // MayDropPlpgsql reports whether a statement of the batch may drop the plpgsql language.
 func (p Batch) MayDropPlpgsql() bool {
-	for _, st := range p.Script.Statements[p.First:p.Last] {
-		if st.MayDropPlpgsql {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Script.Statements[p.First:p.Last], func(st Statement) bool { return st.MayDropPlpgsql })
 }
 
 // trimChunk returns COPY data in the form that copyChunks uses.

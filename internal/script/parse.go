@@ -49,7 +49,7 @@ func (s *Script) classify() error {
 	s.Parsed = true
 	s.unwrap()
 	s.Autocommit = s.Directives.NoTransaction || slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.RefusesTransaction })
-	s.Transactional = !s.Autocommit && !s.hasTransactionControl()
+	s.Transactional = !s.Autocommit && !slices.ContainsFunc(s.Statements, Statement.controlsTransaction)
 	if err := s.checkTransactionsClosed(); err != nil {
 		return err
 	}
@@ -74,10 +74,8 @@ func (s *Script) unwrap() {
 	if last < 1 || s.Statements[0].Control != controlBegin || s.Statements[last].Control != controlEnd || !s.Statements[last].IsCommit {
 		return
 	}
-	for _, st := range s.Statements[1:last] {
-		if st.Control != ControlNone {
-			return
-		}
+	if slices.ContainsFunc(s.Statements[1:last], Statement.controlsTransaction) {
+		return
 	}
 	if s.Statements[0].readOnly {
 		return // the version cannot be written in a read-only transaction
@@ -104,15 +102,8 @@ func (s *Script) blank(st Statement) (shift int) {
 	return len(spaces) - len(st.Text)
 }
 
-// hasTransactionControl reports whether the script begins or ends transactions.
-func (s *Script) hasTransactionControl() bool {
-	for _, st := range s.Statements {
-		if st.Control != ControlNone {
-			return true
-		}
-	}
-	return false
-}
+// controlsTransaction reports whether a statement begins or ends a transaction.
+func (st Statement) controlsTransaction() bool { return st.Control != ControlNone }
 
 // checkTransactionsClosed rejects a script that leaves a transaction open: it and the version would
 // be rolled back at the end of the session.

@@ -1,8 +1,10 @@
-package executor
+package batch
 
 import (
 	"context"
 	"errors"
+	"strconv"
+	"unicode/utf8"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -18,20 +20,20 @@ const batchSavepoint = "shiplock_portion"
 // statement that failed on a lock timeout.
 const findLockTimeout = "100"
 
-// sendBatch sends a batch between head and tail.
+// Send sends a batch between head and tail.
 //
 // In a batch of a large file, the server does not report each statement, because ten thousand
 // notices would take longer than the statements. If such a batch fails, it is rolled back to a
 // savepoint and run again with notices.
-func (ex *Executor) sendBatch(ctx context.Context, head string, p script.Batch, tail string) *migrationerror.Error {
-	ex.startBatch(p)
+func (sender *Sender) Send(ctx context.Context, head string, p script.Batch, tail string) *migrationerror.Error {
+	sender.startBatch(p)
 	if p.CopyRows != nil {
 		if head != "" {
-			if err := ex.session.Exec(ctx, head); err != nil {
+			if err := sender.session.Exec(ctx, head); err != nil {
 				return migrationerror.Wrap(p.Script, err)
 			}
 		}
-		return ex.copyIn(ctx, p)
+		return sender.copyIn(ctx, p)
 	}
 	if head == "" {
 		head = p.Script.TitleComment()
@@ -40,40 +42,30 @@ func (ex *Executor) sendBatch(ctx context.Context, head string, p script.Batch, 
 		head += "SAVEPOINT " + batchSavepoint + ";\n"
 		tail = "\n;RELEASE SAVEPOINT " + batchSavepoint
 	}
-	text := ex.compose(p.Script, head, p.First, p.Last, p.From, p.To)
-	err := ex.session.Exec(ctx, text.sql+tail)
+	text := sender.compose(p.Script, head, p.First, p.Last, p.From, p.To)
+	err := sender.session.Exec(ctx, text.sql+tail)
 	if err == nil {
-		ex.session.Server.Plpgsql = ex.session.Server.Plpgsql && !p.MayDropPlpgsql()
-		ex.monitor.Position.SetSent(p.End)
+		sender.session.Server.Plpgsql = sender.session.Server.Plpgsql && !p.MayDropPlpgsql()
+		sender.monitor.Position.SetSent(p.End)
 		return nil
 	}
 	fail := migrationerror.Wrap(p.Script, err)
 	fail.Offset = text.fileOffset(migrationerror.ServerOffset(err, text.sql))
-	fail.FailedIndex = ex.failedStatement(p.Script, fail.Offset)
+	fail.FailedIndex = sender.FailedStatement(p.Script, fail.Offset)
 	if fail.RecordingFailed = tail != "" && isStatementCountError(err, text.sql); fail.RecordingFailed {
 		fail.Offset = -1
 	}
 	if p.Script.Unannounced && fail.Offset < 0 && p.Last-p.First > 1 {
-		fail.FailedIndex = ex.findFailed(ctx, p, err)
+		fail.FailedIndex = sender.findFailed(ctx, p, err)
 	}
 	return fail
 }
 
-// startBatch records that a batch is being sent.
-func (ex *Executor) startBatch(p script.Batch) {
-	ex.marker.Store(int64(p.First))
-	first := p.First
-	if !ex.session.Server.Plpgsql && p.Last-p.First > 1 {
-		first = -1 // the server cannot report the statement
-	}
-	ex.monitor.Position.StartStatement(p.Script, first)
-}
-
 // findFailed runs a failed batch again, in the same transaction, to determine which statement
 // failed. It returns -1 if that is not possible.
-func (ex *Executor) findFailed(ctx context.Context, p script.Batch, failed error) int {
+func (sender *Sender) findFailed(ctx context.Context, p script.Batch, failed error) int {
 	var server *pq.Error
-	if ctx.Err() != nil || !ex.session.Server.Plpgsql || !errors.As(failed, &server) || server.Fatal() || server.Code == pqerror.QueryCanceled {
+	if ctx.Err() != nil || !sender.session.Server.Plpgsql || !errors.As(failed, &server) || server.Fatal() || server.Code == pqerror.QueryCanceled {
 		return -1
 	}
 	back := "ROLLBACK TO SAVEPOINT " + batchSavepoint + ";\n"
@@ -82,29 +74,21 @@ func (ex *Executor) findFailed(ctx context.Context, p script.Batch, failed error
 	}
 	announced := *p.Script
 	announced.Unannounced = false
-	ex.startBatch(p)
-	err := ex.session.Exec(ctx, ex.compose(&announced, back, p.First, p.Last, p.From, p.To).sql)
+	sender.startBatch(p)
+	err := sender.session.Exec(ctx, sender.compose(&announced, back, p.First, p.Last, p.From, p.To).sql)
 	if pq.As(err, server.Code) == nil {
 		return -1
 	}
-	return int(ex.marker.Load())
+	return int(sender.marker.Load())
 }
 
-// failedStatement returns the statement that failed: the one at the position in the error, or the
-// last one whose start the server reported.
-func (ex *Executor) failedStatement(s *script.Script, offset int) int {
-	if offset >= 0 {
-		for i := len(s.Statements) - 1; i >= 0; i-- {
-			if s.Statements[i].Offset <= offset {
-				return i
-			}
-		}
+// isStatementCountError reports whether an error comes from the statement count that was sent
+// after file, the SQL of a migration: the position of the error is after the end of the file.
+func isStatementCountError(err error, file string) bool {
+	var server *pq.Error
+	if !errors.As(err, &server) || server.Code.Class() == pqerror.ClassTransactionRollback {
+		return false
 	}
-	if len(s.Statements) == 1 {
-		return 0
-	}
-	if len(s.Statements) == 0 || !ex.session.Server.Plpgsql {
-		return -1
-	}
-	return int(ex.marker.Load())
+	position, err := strconv.Atoi(server.Position)
+	return err == nil && position > utf8.RuneCountInString(file)
 }

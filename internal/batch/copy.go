@@ -1,4 +1,4 @@
-package executor
+package batch
 
 import (
 	"context"
@@ -20,12 +20,12 @@ type rowSender interface {
 }
 
 // copyIn sends a COPY statement and its rows in the open transaction.
-func (ex *Executor) copyIn(ctx context.Context, p script.Batch) *migrationerror.Error {
-	text := ex.compose(p.Script, p.Script.TitleComment(), p.First, p.Last, p.From, p.To)
+func (sender *Sender) copyIn(ctx context.Context, p script.Batch) *migrationerror.Error {
+	text := sender.compose(p.Script, p.Script.TitleComment(), p.First, p.Last, p.From, p.To)
 	var unread error
 	sent := p.Start
-	defer ex.session.CancelOnDone(ctx)() // sending a row may block
-	err := ex.session.Conn.Raw(func(conn any) error {
+	defer sender.session.CancelOnDone(ctx)() // sending a row may block
+	err := sender.session.Conn.Raw(func(conn any) error {
 		preparer, ok := conn.(driver.ConnPrepareContext)
 		if !ok {
 			return driver.ErrBadConn
@@ -44,16 +44,16 @@ func (ex *Executor) copyIn(ctx context.Context, p script.Batch) *migrationerror.
 				err = &copySendError{err}
 			}
 			sent += int64(len(chunk)) + 1
-			ex.monitor.Position.SetSent(sent)
+			sender.monitor.Position.SetSent(sent)
 			return err
 		})
 		var sent *copySendError
 		if err != nil && !errors.As(err, &sent) {
 			unread = err
 		}
-		return ex.endCopy(ctx, to)
+		return sender.endCopy(ctx, to)
 	})
-	if err = ex.session.ClassifyError(ctx, err); err == nil {
+	if err = sender.session.ClassifyError(ctx, err); err == nil {
 		err = unread
 	}
 	if err == nil {
@@ -72,7 +72,7 @@ func (ex *Executor) copyIn(ctx context.Context, p script.Batch) *migrationerror.
 type copySendError struct{ error }
 
 // endCopy ends the rows and waits for the server's answer. lib/pq's own wait has no context.
-func (ex *Executor) endCopy(ctx context.Context, to rowSender) error {
+func (sender *Sender) endCopy(ctx context.Context, to rowSender) error {
 	ended := make(chan error, 1)
 	go func() { ended <- to.Close() }()
 	select {
@@ -82,12 +82,12 @@ func (ex *Executor) endCopy(ctx context.Context, to rowSender) error {
 	}
 	cancelCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postgres.CleanupTimeout)
 	defer cancel()
-	err := ex.session.WithSecondSession(cancelCtx, func(second *postgres.Session) error {
+	err := sender.session.WithSecondSession(cancelCtx, func(second *postgres.Session) error {
 		var done bool
-		return second.QueryRow(cancelCtx, "SELECT pg_catalog.pg_cancel_backend($1)", ex.session.Server.PID).Scan(&done)
+		return second.QueryRow(cancelCtx, "SELECT pg_catalog.pg_cancel_backend($1)", sender.session.Server.PID).Scan(&done)
 	})
 	if err != nil {
-		ex.log.Debug("could not cancel COPY; closing its connection", "error", err)
+		sender.session.Log.Debug("could not cancel COPY; closing its connection", "error", err)
 	} else {
 		select {
 		case <-ended: //nolint:errcheck // the connection is closed in any case

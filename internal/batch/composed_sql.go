@@ -1,4 +1,4 @@
-package executor
+package batch
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ type sentSpan struct{ sent, file, length int }
 // starts. When one query holds several statements and one fails, the server does not report
 // which one, unless the error has a position. An INFO message reaches the client whatever
 // client_min_messages is, immediately, and also from a transaction that fails.
-func (ex *Executor) compose(s *script.Script, head string, first, last, from, to int) composedSQL {
+func (sender *Sender) compose(s *script.Script, head string, first, last, from, to int) composedSQL {
 	var out strings.Builder
 	var c composedSQL
 	out.WriteString(head)
@@ -30,7 +30,7 @@ func (ex *Executor) compose(s *script.Script, head string, first, last, from, to
 		c.spans = append(c.spans, sentSpan{sent: out.Len(), file: from, length: to - from})
 		out.WriteString(s.SQL[from:to])
 	}
-	for i := first; i < last && ex.session.Server.Plpgsql && (i == first || !s.Statements[i-1].MayDropPlpgsql); i++ {
+	for i := first; i < last && sender.session.Server.Plpgsql && (i == first || !s.Statements[i-1].MayDropPlpgsql); i++ {
 		st := s.Statements[i]
 		if st.SetsTransaction || st.Control != script.ControlNone {
 			continue // SET TRANSACTION must come before any query
@@ -39,7 +39,7 @@ func (ex *Executor) compose(s *script.Script, head string, first, last, from, to
 		if i > first && !s.Unannounced {
 			marker = fmt.Sprintf("DO $shiplock$BEGIN RAISE INFO '%s%d'; END$shiplock$; ", markerPrefix, i)
 		}
-		if marker += ex.losses.GuardSQL(st); marker == "" {
+		if marker += sender.losses.GuardSQL(st); marker == "" {
 			continue
 		}
 		add(from, st.Offset)
