@@ -39,8 +39,8 @@ func (ex *Executor) runEach(ctx context.Context, migrations []Migration, singleT
 			return i, context.Cause(ctx)
 		}
 		started := time.Now()
-		log := ex.log.With("version", m.Entry.Version, "direction", m.Entry.Direction, "file", m.File)
-		log.Info("migration started")
+		facts := []any{"version", m.Entry.Version, "direction", m.Entry.Direction, "file", m.File}
+		ex.log.Info("migration started", facts...)
 		if m, err = m.load(); err != nil {
 			return i, err
 		}
@@ -56,7 +56,7 @@ func (ex *Executor) runEach(ctx context.Context, migrations []Migration, singleT
 		if m.leavesTxOpen {
 			message = "migration executed, not committed yet"
 		}
-		log.Info(message, "duration", time.Since(started).Round(time.Millisecond))
+		ex.log.Info(message, append(facts, "duration", time.Since(started).Round(time.Millisecond))...)
 	}
 	return len(migrations), nil
 }
