@@ -40,7 +40,7 @@ type outcome struct {
 // filesRoot is the prefix of the paths of Kubernetes' files for call.
 var filesRoot string
 
-// records returns the log records of a run with --log-format json (see fixture.Log).
+// records returns the log records of a run (see fixture.Log).
 func (o outcome) records(message string, attrs ...string) []fixture.Record {
 	var log fixture.Log
 	_, _ = log.Write([]byte(o.err))

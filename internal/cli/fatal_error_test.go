@@ -104,9 +104,9 @@ func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 			require.NoError(t, err)
 			_, err = tx.Exec("LOCK TABLE held")
 			require.NoError(t, err)
-			var log, other fixture.Buffer
+			var log, other fixture.Log
 			codes := make(chan int, 2)
-			up := func(to *fixture.Buffer, more ...string) {
+			up := func(to *fixture.Log, more ...string) {
 				args := append([]string{"up", "--source", w.dir, "--database-url", there.URL()}, more...)
 				codes <- cli.Run(context.WithoutCancel(t.Context()), args, to, to)
 			}
@@ -114,7 +114,7 @@ func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 			fixture.Eventually(t, w.Database, "SELECT (to_regclass('a') IS NOT NULL)::text", "true")
 			go up(&other, "--lock-wait", "2m")
 			// Both runs have waited longer than each timeout.
-			log.WaitForText(t, " attempt=4 ")
+			log.Wait(t, "", "attempt", "4")
 			require.NoError(t, tx.Rollback())
 			for range 2 {
 				assert.Zero(t, <-codes, "%s\n%s", &log, &other)

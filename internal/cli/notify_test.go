@@ -82,8 +82,8 @@ func TestNotify_Failure_SameReportOnEveryChannel(t *testing.T) {
 	}
 	out := run("up", "--log-level", "debug")
 	assert.Equal(t, 6, out.code)
-	assert.Contains(t, out.err, `level=DEBUG msg="notification sent" to="termination message"`)
-	assert.Contains(t, out.err, `level=DEBUG msg="notification sent" to="webhook 127.0.0.1:`)
+	assert.Len(t, out.records("notification sent", "level", "DEBUG", "to", "termination message"), 1)
+	assert.Len(t, out.records("notification sent", "level", "DEBUG", "to", "webhook 127.0.0.1:"), 1)
 	m := in.message(t)
 	report := reportIn(t, out.err)
 	assert.Equal(t, report, m.Report)
@@ -257,9 +257,11 @@ func TestNotify_ChannelFails_ExitCodeUnchanged(t *testing.T) {
 				"--webhook-url", gone.URL+"/T0MARKED", "--webhook-token", "marked-token", "--pushgateway-url", refuses.URL, "--termination-log", "/gone/termination-log")
 			assert.Equal(t, c.code, out.code, out.err)
 			assert.Less(t, time.Since(start), 2*time.Minute)
-			assert.Equal(t, 3, strings.Count(out.err, `level=WARN msg="notification failed"`), out.err)
-			for _, message := range []string{"webhook 127.0.0.1:", "connection refused", "Pushgateway 127.0.0.1:", "404 Not Found", "termination message: open /gone/termination-log"} {
-				assert.Contains(t, out.err, message)
+			assert.Len(t, out.records("notification failed", "level", "WARN"), 3, out.err)
+			for _, cause := range [][]string{{"webhook 127.0.0.1:", "connection refused"}, {"Pushgateway 127.0.0.1:", "404 Not Found"}, {"termination message: open /gone/termination-log"}} {
+				for _, part := range cause {
+					assert.Len(t, out.records("notification failed", "error", part), 1, part)
+				}
 			}
 			assert.NotContains(t, strings.ToLower(out.err), "marked")
 			assert.Less(t, strings.Index(out.err, "shiplock: "), strings.Index(out.err, "notification failed"), "the report comes before the warnings")

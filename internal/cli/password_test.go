@@ -155,19 +155,19 @@ func relay(t *testing.T, d *pgtest.Database, ended func()) *pgtest.Database {
 // TestPasswordFile_Missing_WaitedFor covers a sidecar agent that writes the file later.
 func TestPasswordFile_Missing_WaitedFor(t *testing.T) {
 	t.Parallel()
-	for name, reason := range map[string]string{"file": "does not exist", "URL file": "does not exist"} {
+	for name, message := range map[string]string{"file": "waiting for the database", "URL file": "waiting for the database URL file"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 			from := passwordSources(t, w.Database)[name]
 			stderr, done := background(t.Context(), append([]string{"up", "--source", w.dir}, from.flags...)...)
-			stderr.WaitForText(t, reason)
+			stderr.Wait(t, message, "reason", "does not exist")
 			from.set(w.Password)
 			assert.Zero(t, <-done, stderr)
 
 			require.NoError(t, os.Remove(from.flags[len(from.flags)-1]))
 			stderr, done = background(t.Context(), append([]string{"wait", "--source", w.dir}, from.flags...)...)
-			stderr.WaitForText(t, reason)
+			stderr.Wait(t, message, "reason", "does not exist")
 			from.set(w.Password)
 			assert.Zero(t, <-done, stderr)
 		})

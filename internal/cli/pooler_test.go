@@ -46,12 +46,12 @@ func TestUp_ServerBehindPoolerNotReady_Waits(t *testing.T) {
 		there := *d
 		there.Port = free
 		pooled := there.Pooled(t, "transaction", "server_login_retry = 1", "client_login_timeout = 1", "server_connect_timeout = 1")
-		var log fixture.Buffer
+		var log fixture.Log
 		code := make(chan int, 1)
 		go func() {
 			code <- cli.Run(context.WithoutCancel(t.Context()), []string{"up", "--source", dir, "--database-url", pooled.URL(), "--wait-for-db", "2m"}, &log, &log)
 		}()
-		log.WaitForText(t, "waiting for the database")
+		log.Wait(t, "waiting for the database")
 		tcp.NewProxy(t, tcp.Options{Address: fmt.Sprintf("127.0.0.1:%d", free), Upstream: tcp.Upstream(fmt.Sprintf("%s:%d", d.Host, d.Port))})
 		assert.Zero(t, <-code, &log)
 		assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations"))

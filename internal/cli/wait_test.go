@@ -32,8 +32,8 @@ func readerURL(t *testing.T, d *pgtest.Database) string {
 }
 
 // background runs a command and sends its exit code to the channel.
-func background(ctx context.Context, args ...string) (*fixture.Buffer, <-chan int) {
-	stderr, done := &fixture.Buffer{}, make(chan int, 1)
+func background(ctx context.Context, args ...string) (*fixture.Log, <-chan int) {
+	stderr, done := &fixture.Log{}, make(chan int, 1)
 	go func() { done <- cli.Run(ctx, args, &bytes.Buffer{}, stderr) }()
 	return stderr, done
 }
@@ -42,15 +42,15 @@ func TestWait_SelectPrivilegeOnly_Succeeds(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
 	stderr, done := background(t.Context(), "wait", "--source", fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 1"}), "--database-url", readerURL(t, w.Database))
-	stderr.WaitForText(t, "no migration is applied; version 5 is required")
+	stderr.Wait(t, "waiting", "for", "no migration is applied; version 5 is required")
 	w.mustExit(0, "up")
-	stderr.WaitForText(t, "database is at version 1; version 5 is required")
+	stderr.Wait(t, "waiting", "for", "database is at version 1; version 5 is required")
 	w.Exec(t, "UPDATE schema_migrations SET version = 5, dirty = true")
-	stderr.WaitForText(t, "a migration is running or partially applied at version 5")
+	stderr.Wait(t, "waiting", "for", "a migration is running or partially applied at version 5")
 	w.Exec(t, "UPDATE schema_migrations SET dirty = false")
 	require.Zero(t, <-done, stderr)
-	assert.Regexp(t, `schema is up to date.*version=5`, stderr)
-	assert.Equal(t, 3, strings.Count(stderr.String(), "msg=waiting"), "each reason must be logged once: %s", stderr)
+	assert.Len(t, stderr.Records("schema is up to date", "version", "5"), 1, stderr)
+	assert.Len(t, stderr.Records("waiting"), 3, "each reason must be logged once: %s", stderr)
 }
 
 func TestWait_OutOfOrderMigration_Waits(t *testing.T) {
@@ -130,7 +130,7 @@ func TestWait_Signal_Stops(t *testing.T) {
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stderr, done := background(ctx, "wait", "--source", w.dir, "--database-url", w.URL())
-	stderr.WaitForText(t, "no migration is applied")
+	stderr.Wait(t, "waiting", "for", "no migration is applied")
 	cancel(&interrupt.SignalError{Signal: syscall.SIGTERM})
 	assert.Equal(t, 128+15, <-done)
 	golden(t, "wait-sigterm", stderr.String())

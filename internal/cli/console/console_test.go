@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -63,5 +64,14 @@ func TestConfigure_ProgressBar_TerminalReplaced(t *testing.T) {
 		got := newConsole(c.stdout, c.stderr, console.Options{Progress: console.ProgressBar}, nil)
 		assert.Equal(t, c.taken, got.Stderr() != c.stderr)
 		assert.Equal(t, c.together, got.Stdout() != c.stdout)
+	}
+}
+
+func TestLog_Duration_UnitInJSON(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[console.LogFormat]string{console.LogText: "waited=1.5s", console.LogJSON: `"waited_seconds":1.5`} {
+		var out bytes.Buffer
+		newConsole(&out, &out, console.Options{LogFormat: format}, nil).Log().Info("waiting", "waited", 1500*time.Millisecond)
+		assert.Contains(t, out.String(), want)
 	}
 }

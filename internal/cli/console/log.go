@@ -14,12 +14,21 @@ func newLog(w io.Writer, o Options, redact func(string) string, github *github.R
 	opts := &slog.HandlerOptions{Level: o.LogLevel, ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr { return redactAttr(attr, redact) }}
 	var h slog.Handler = slog.NewTextHandler(w, opts)
 	if o.LogFormat == LogJSON {
+		opts.ReplaceAttr = func(_ []string, attr slog.Attr) slog.Attr { return inSeconds(redactAttr(attr, redact)) }
 		h = slog.NewJSONHandler(w, opts)
 	}
 	if github != nil {
 		h = github.Handler(h, source)
 	}
 	return slog.New(h)
+}
+
+// inSeconds converts a duration to a number of seconds, and names the unit.
+func inSeconds(attr slog.Attr) slog.Attr {
+	if attr.Value.Kind() == slog.KindDuration {
+		return slog.Float64(attr.Key+"_seconds", attr.Value.Duration().Seconds())
+	}
+	return attr
 }
 
 // redactAttr removes secrets, and characters that a terminal would interpret, from a log
