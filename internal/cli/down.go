@@ -43,7 +43,7 @@ and the data that would be lost.`,
 	}
 	a.settings.DatabaseFlags(cmd.Flags())
 	a.settings.LockFlags(cmd.Flags())
-	a.settings.NotifyFlags(cmd.Flags())
+	a.settings.RunNotifyFlags(cmd.Flags())
 	a.settings.DataLossFlag(cmd.Flags())
 	a.settings.OnEditedFlag(cmd.Flags(), "down script to run if the file of an applied migration has changed: fail (stored in the history table) or allow (in the file)")
 	cmd.Flags().UintVar(&f.to, "to", 0, "target version, which stays applied; 0 to roll back all migrations")

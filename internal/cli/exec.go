@@ -71,7 +71,7 @@ schema_migrations_exec_history. exec and up use different locks, so the tool can
 	a.settings.ConnectionFlags(fs)
 	a.settings.WaitForDBFlags(fs)
 	a.settings.SidecarFlag(fs)
-	a.settings.NotifyFlags(fs)
+	a.settings.RunNotifyFlags(fs)
 	a.settings.LockWaitFlag(fs, "maximum time to wait for another exec to finish")
 	env := flags.WithEnv(fs)
 	env.Var(flags.Duration(&f.grace, "10s"), "grace", "maximum time for the tool to exit after a signal before it is killed")

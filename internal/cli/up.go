@@ -40,7 +40,7 @@ one migrates, the others wait.`,
 	a.settings.DatabaseFlags(cmd.Flags())
 	a.settings.LockFlags(cmd.Flags())
 	a.settings.PolicyFlags(cmd.Flags())
-	a.settings.NotifyFlags(cmd.Flags())
+	a.settings.RunNotifyFlags(cmd.Flags())
 	return cmd
 }
 

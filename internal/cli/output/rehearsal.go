@@ -27,11 +27,11 @@ func Rehearsal(w io.Writer, r rehearsal.Rehearsal, source string, redact func(st
 // RehearsalSummary describes the number of migrations rehearsed and of failures. where follows
 // the number of migrations.
 func RehearsalSummary(r rehearsal.Rehearsal, where string) string {
-	of := ""
+	migrations := text.Plural(r.Total, "migration")
 	if r.Total > r.Rehearsed {
-		of = fmt.Sprintf(" of %d", r.Total)
+		migrations = fmt.Sprintf("%d of %s", r.Rehearsed, migrations)
 	}
-	return fmt.Sprintf("%d%s migrations rehearsed%s, %s", r.Rehearsed, of, where, text.Plural(len(r.Failures()), "fault"))
+	return fmt.Sprintf("%s rehearsed%s, %s", migrations, where, text.Plural(len(r.Failures()), "fault"))
 }
 
 // Differences describes each difference between two schemas in three indented lines.

@@ -120,9 +120,15 @@ func (s *Settings) NotifyFlags(fs *pflag.FlagSet) {
 	env.StringVar(&o.WebhookToken, "webhook-token", "bearer token for the webhook; prefer the environment variable")
 	env.StringVar(&o.WebhookFormat, "webhook-format", "webhook payload: json, slack, or template; by default template if --webhook-template is set, otherwise json")
 	env.StringVar(&o.WebhookTemplate, "webhook-template", "file with a Go template for the webhook payload")
-	env.StringVar(&o.PushgatewayURL, "pushgateway-url", "Prometheus Pushgateway to push metrics to, such as http://pushgateway:9091")
 	env.BoolVar(&o.KubernetesEvent, "kubernetes-event", "emit a Kubernetes Event on the migrator's Job or pod")
 	env.StringVar(&o.TerminationLog, "termination-log", "file to write the failure report to, in a pod /dev/termination-log")
 	env.BoolVar(&o.Success, "notify-success", "also notify on success if the schema changed")
 	env.DurationVar(&o.Timeout, "notify-timeout", "maximum total time for all notifications")
+}
+
+// RunNotifyFlags adds the flags of NotifyFlags, and that of the metrics, which only the commands that
+// run migrations push.
+func (s *Settings) RunNotifyFlags(fs *pflag.FlagSet) {
+	s.NotifyFlags(fs)
+	flags.WithEnv(fs).InGroup(NotifyGroup).StringVar(&s.Notify.PushgatewayURL, "pushgateway-url", "Prometheus Pushgateway to push metrics to, such as http://pushgateway:9091")
 }
