@@ -29,7 +29,7 @@ func (r Run) String() string {
 
 // addRun adds the database, and the effect of the failure on the release.
 func (c *Report) addRun(run Run) {
-	if c.Row("database") == "" && !strings.Contains(c.Title, run.Database) {
+	if c.Row("database") == "" && c.Database != run.Database {
 		c.insert("database", run.Database, "state", "next")
 	}
 	if text, name := run.releaseEffect(c.Code), run.String(); text != "" && name != "" {

@@ -16,6 +16,8 @@ type Report struct {
 	Code  int    `json:"code"`  // exit code
 	Title string `json:"title"` // one line
 	Rows  []Row  `json:"rows"`
+	// Database is the database that the title names. Complete adds no row for it.
+	Database string `json:"-"`
 }
 
 // A Row is one labeled fact. Text may have several lines, and is wrapped unless it is

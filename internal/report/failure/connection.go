@@ -28,6 +28,7 @@ func connectReport(_ error, e *postgres.ConnectError) report.Report {
 	if e.Permanent {
 		c = report.Report{Code: report.ExitUsage, Title: "cannot use database " + e.Target}
 	}
+	c.Database = e.Target
 	addServer(&c, e.Err)
 	var invalid x509.CertificateInvalidError
 	if errors.As(e.Err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil {
@@ -66,7 +67,7 @@ func secretReport(_ error, e *credentials.Error) report.Report {
 func connectSecretReport(e *credentials.Error, connect *postgres.ConnectError) report.Report {
 	c := secretReport(e, e)
 	rows := c.Rows
-	c.Title, c.Rows = "no password for database "+connect.Target, nil
+	c.Title, c.Database, c.Rows = "no password for database "+connect.Target, connect.Target, nil
 	c.Add("why", e.Error())
 	if connect.Attempts > 1 {
 		c.Add("tried", fmt.Sprintf("%s in %s", text.Plural(connect.Attempts, "time"), connect.Waited.Round(100*time.Millisecond)))
@@ -77,7 +78,7 @@ func connectSecretReport(e *credentials.Error, connect *postgres.ConnectError) r
 
 // roleReport describes a role that the session may not set.
 func roleReport(target string, e *postgres.RoleError) report.Report {
-	c := report.Report{Code: report.ExitUsage, Title: fmt.Sprintf("cannot set role %s in database %s", pq.QuoteIdentifier(e.Role), target)}
+	c := report.Report{Code: report.ExitUsage, Title: fmt.Sprintf("cannot set role %s in database %s", pq.QuoteIdentifier(e.Role), target), Database: target}
 	addServer(&c, e.Err)
 	c.Add("state", noChanges)
 	with := ""

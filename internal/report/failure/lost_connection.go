@@ -1,9 +1,12 @@
 package failure
 
 import (
+	"errors"
+
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/report/advice"
 )
@@ -13,6 +16,15 @@ import (
 // role and the database, so the file has set it.
 func endedByTimeoutSetting(end *pq.Error) bool {
 	return end != nil && (end.Code == pqerror.TransactionTimeout || end.Code == pqerror.IdleInTransactionSessionTimeout)
+}
+
+// lostDatabase returns the database in the text of an error that a lost connection caused, or "".
+func lostDatabase(err error) string {
+	var lost *postgres.LostError
+	if errors.As(err, &lost) {
+		return lost.Target
+	}
+	return ""
 }
 
 // lostConnectionCode returns the exit code of a run whose connection was lost. A retry does

@@ -25,7 +25,7 @@ func otherReport(err error, run report.Run) report.Report {
 		incomplete *migrator.IncompleteError
 		server     *pq.Error
 	)
-	c := report.Report{Code: report.ExitInternal, Title: err.Error()}
+	c := report.Report{Code: report.ExitInternal, Title: err.Error(), Database: lostDatabase(err)}
 	if code := stopCode(err); code != 0 {
 		c.Code = code
 		c.Add("state", databaseState(err))

@@ -36,19 +36,23 @@ func invalidNameReport(_ error, e *source.NameError) report.Report {
 	return refused("invalid migrations directory", why, "fix the file name and deploy again")
 }
 
-func notScratchReport(_ error, e *schema.NotScratchError) report.Report { return notScratch(e.Error()) }
+func notScratchReport(_ error, e *schema.NotScratchError) report.Report {
+	return notScratch(e.Target, e.Error())
+}
 
 func realDatabaseReport(_ error, e *rehearsal.RealDatabaseError) report.Report {
 	if e.Unreachable != "" {
-		return notScratch(fmt.Sprintf("the scratch database %s has the same name as the database of DATABASE_URL, or PGHOST and PGDATABASE (%s), "+
+		return notScratch(e.Scratch, fmt.Sprintf("the scratch database %s has the same name as the database of DATABASE_URL, or PGHOST and PGDATABASE (%s), "+
 			"which cannot be reached to verify that they are different databases: it might be emptied", e.Scratch, e.Unreachable))
 	}
-	return notScratch(fmt.Sprintf("the scratch database %s is the database of DATABASE_URL (or PGHOST and PGDATABASE): it would be emptied", e.Scratch))
+	return notScratch(e.Scratch, fmt.Sprintf("the scratch database %s is the database of DATABASE_URL (or PGHOST and PGDATABASE): it would be emptied", e.Scratch))
 }
 
-func notScratch(reason string) report.Report {
-	return refused(reason, "a rehearsal repeatedly creates and drops everything in this database",
+func notScratch(database, reason string) report.Report {
+	c := refused(reason, "a rehearsal repeatedly creates and drops everything in this database",
 		"set --scratch-url to an empty database that is used for nothing else (CREATE DATABASE scratch)")
+	c.Database = database
+	return c
 }
 
 func sessionRequiredReport(_ error, e *executor.SessionRequiredError) report.Report {

@@ -21,7 +21,7 @@ const (
 // toolReport describes an external tool that failed or was stopped. Its exit code is that
 // of a migration: 6 if the schema is unchanged, otherwise 7.
 func toolReport(_ error, e *exectool.ToolError) report.Report {
-	c := report.Report{Code: toolCode(e)}
+	c := report.Report{Code: toolCode(e), Database: lostDatabase(e.Err)}
 	what := fmt.Sprintf("failed (%s)", e.ExitText())
 	if leftUnfinishedWork(e) {
 		what = "exited with code 0 but left unfinished work in the database"
