@@ -205,18 +205,14 @@ func FullVolume(e *pq.Error) Volume {
 }
 
 // DoBlockLine returns the line of a DO block, from 1, at which its code failed; 0 for none.
-func DoBlockLine(e *pq.Error) int {
-	m := doBlockContext.FindStringSubmatch(e.Where)
-	if m == nil {
-		return 0
-	}
-	n, _ := strconv.Atoi(m[1]) // 0 if it is out of range
-	return n
-}
+func DoBlockLine(e *pq.Error) int { return numberIn(doBlockContext, e.Where) }
 
 // CopyRow returns the number of the COPY row, from 1, that caused an error; 0 for none.
-func CopyRow(e *pq.Error) int {
-	m := copyPosition.FindStringSubmatch(e.Where)
+func CopyRow(e *pq.Error) int { return numberIn(copyPosition, e.Where) }
+
+// numberIn returns the number that the first group of a pattern matches; 0 for none.
+func numberIn(pattern *regexp.Regexp, text string) int {
+	m := pattern.FindStringSubmatch(text)
 	if m == nil {
 		return 0
 	}

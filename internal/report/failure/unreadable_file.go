@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/report/advice"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -24,15 +25,6 @@ func unreadableFileReport(err error, e *source.UnreadableError) report.Report {
 	}
 	c.Add("why", e.Access)
 	c.Add("state", databaseState(err))
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		c.Add("next", "make the migrations readable for this user: run chmod -R a+rX on their directory before the image is built, or set defaultMode: 0444 for a ConfigMap volume")
-	case errors.Is(err, fs.ErrNotExist):
-		c.Add("next", "restore the file, or deploy again if the directory was replaced while the migrator ran")
-	case e.Directory:
-		c.Add("next", "correct --source or SHIPLOCK_SOURCE")
-	default:
-		c.Add("next", "check the volume that holds the migrations, and deploy again")
-	}
+	c.Add("next", advice.UnreadableFile(e))
 	return c
 }

@@ -30,18 +30,9 @@ func waitReport(_ error, e *status.WaitError) report.Report {
 		c.Add("waiting for", e.Missing)
 	}
 	c.Add("state", "migrator wait makes no changes")
-	switch {
-	case e.Unreachable != nil:
-		if c.Code == report.ExitTimeout {
-			c.Code = report.ExitDatabase
-		}
-		c.Add("next", advice.Connection(e.Unreachable, "--timeout"))
-	case e.Unreadable:
-		c.Add("next", "grant this role SELECT on the version table and USAGE on its schema")
-	case e.Unresponsive:
-		c.Add("next", "list the sessions that lock it: SELECT pid, application_name, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE mode = 'AccessExclusiveLock');\nthen run it again; raise --timeout for a slow server")
-	default:
-		c.Add("next", "check why the migrations have not run: see the output of the migrator that should run them (in Kubernetes, its Job) and migrator status; then run it again")
+	if e.Unreachable != nil && c.Code == report.ExitTimeout {
+		c.Code = report.ExitDatabase
 	}
+	c.Add("next", advice.Wait(e))
 	return c
 }
