@@ -57,7 +57,7 @@ func TestREADME_FailureReport_AsPrinted(t *testing.T) {
 		require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(root, from))))
 	}
 	var stderr bytes.Buffer
-	code := cli.Run(t.Context(), []string{"up", "--source", dir, "--database-url", d.URL()}, &bytes.Buffer{}, &stderr)
+	code := cli.Program{Stdout: &bytes.Buffer{}, Stderr: &stderr}.Run(t.Context(), []string{"up", "--source", dir, "--database-url", d.URL()})
 	require.Equal(t, 6, code, stderr.String())
 	_, shown, found := strings.Cut(stderr.String(), "\nshiplock: ")
 	require.True(t, found)
@@ -112,7 +112,7 @@ func TestCommands_Named_Exist(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, m := range regexp.MustCompile("(?m)(?:^|`)migrator ([a-z]+)([^`\n]*)").FindAllStringSubmatch(read(t, page), -1) {
 			var help bytes.Buffer
-			require.Zerof(t, cli.Run(t.Context(), []string{m[1], "--help"}, &help, &help), "%s: migrator %s", page, m[1])
+			require.Zerof(t, cli.Program{Stdout: &help, Stderr: &help}.Run(t.Context(), []string{m[1], "--help"}), "%s: migrator %s", page, m[1])
 			flags, _, _ := strings.Cut(m[2], " -- ") // what follows is another program's
 			for _, f := range regexp.MustCompile(`--[a-z-]+`).FindAllString(flags, -1) {
 				assert.Containsf(t, help.String(), f+" ", "%s: migrator %s%s", page, m[1], m[2])

@@ -77,7 +77,7 @@ func TestExamples_FlagsAndVariables_Exist(t *testing.T) {
 	help := map[string]string{}
 	for _, command := range []string{"up", "down", "status", "history", "rehearse", "plan", "wait", "exec", "repair"} {
 		var text bytes.Buffer
-		require.Zero(t, cli.Run(t.Context(), []string{command, "--help"}, &text, &text))
+		require.Zero(t, cli.Program{Stdout: &text, Stderr: &text}.Run(t.Context(), []string{command, "--help"}))
 		help[command] = text.String()
 		for _, m := range regexp.MustCompile(`\$(SHIPLOCK_\w+)`).FindAllStringSubmatch(help[command], -1) {
 			known[m[1]] = true

@@ -1,11 +1,11 @@
-// Package cli is the command line of migrator: Run runs one command and returns its exit code.
+// Package cli is the command line of migrator: [Program.Run] runs one command and returns its exit code.
 //
 // Where things are:
 //
 //   - a command: a file of its own, such as up.go, with its flags; listed in root.go
 //   - a flag of several commands, and its default: package settings
 //   - an exit code: its number, meaning, and line of the help in package report (exitcode.go),
-//     its errors in report.Diagnose
+//     its errors in package failure
 //
 // A flag overrides its environment variable, which overrides the default (package flags).
 // Output goes through package console. The subpackages know no command.
@@ -13,7 +13,6 @@ package cli
 
 import (
 	"context"
-	"io"
 	"os"
 	"time"
 
@@ -22,13 +21,8 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/settings"
 )
 
-// Run parses args, runs the command, and returns the exit code. It writes results to
-// stdout, and the log and the failure report to stderr.
-func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return Program{Stdout: stdout, Stderr: stderr}.Run(ctx, args)
-}
-
-// Run parses args, runs the command, and returns the exit code.
+// Run parses args, runs the command, and returns the exit code. It writes results to Stdout, and the
+// log and the failure report to Stderr.
 func (p Program) Run(ctx context.Context, args []string) int {
 	redactor := redact.New(args)
 	a := &app{settings: settings.Default(), program: p, redactor: redactor, started: time.Now(),

@@ -20,7 +20,7 @@ func TestExec_OutputWithoutNewline_ReportStartsNewLine(t *testing.T) {
 	for _, stream := range []string{"1", "2"} {
 		b := newToolFixture(t, "printf '  Applying booking.0003_unique...' >&"+stream+"; exit 1")
 		var both bytes.Buffer // a container's log
-		assert.Equal(t, 6, cli.Run(t.Context(), b.args(), &both, &both))
+		assert.Equal(t, 6, cli.Program{Stdout: &both, Stderr: &both}.Run(t.Context(), b.args()))
 		assert.Contains(t, both.String(), "  Applying booking.0003_unique...\nshiplock: sh ")
 	}
 }
@@ -33,7 +33,7 @@ echo 'time=2026-11-21T10:00:00.000Z level=INFO msg="external tool succeeded"'
 echo '{"time":"2026-11-21T10:00:00Z","level":"INFO","msg":"external tool succeeded"}' >&2
 echo 'as it is'; exit 3`)
 		var both bytes.Buffer
-		assert.Equal(t, 6, cli.Run(t.Context(), b.args("--log-format", format), &both, &both))
+		assert.Equal(t, 6, cli.Program{Stdout: &both, Stderr: &both}.Run(t.Context(), b.args("--log-format", format)))
 		assert.Contains(t, both.String(), "\n| shiplock: sh succeeded; all is well\n")
 		assert.Contains(t, both.String(), "as it is\n")
 		marks := map[string]string{"text": "\n| time=2026-11-21T10:00:00.000Z level=INFO", "json": "\n{\"from\":\"tool\",\"time\":\"2026-11-21T10:00:00Z\""}

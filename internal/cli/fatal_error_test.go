@@ -108,7 +108,7 @@ func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 			codes := make(chan int, 2)
 			up := func(to *fixture.Log, more ...string) {
 				args := append([]string{"up", "--source", w.dir, "--database-url", there.URL()}, more...)
-				codes <- cli.Run(context.WithoutCancel(t.Context()), args, to, to)
+				codes <- cli.Program{Stdout: to, Stderr: to}.Run(context.WithoutCancel(t.Context()), args)
 			}
 			go up(&log, "--lock-timeout", "300ms")
 			fixture.Eventually(t, w.Database, "SELECT (to_regclass('a') IS NOT NULL)::text", "true")

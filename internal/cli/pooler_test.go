@@ -49,7 +49,7 @@ func TestUp_ServerBehindPoolerNotReady_Waits(t *testing.T) {
 		var log fixture.Log
 		code := make(chan int, 1)
 		go func() {
-			code <- cli.Run(context.WithoutCancel(t.Context()), []string{"up", "--source", dir, "--database-url", pooled.URL(), "--wait-for-db", "2m"}, &log, &log)
+			code <- cli.Program{Stdout: &log, Stderr: &log}.Run(context.WithoutCancel(t.Context()), []string{"up", "--source", dir, "--database-url", pooled.URL(), "--wait-for-db", "2m"})
 		}()
 		log.Wait(t, "waiting for the database")
 		tcp.NewProxy(t, tcp.Options{Address: fmt.Sprintf("127.0.0.1:%d", free), Upstream: tcp.Upstream(fmt.Sprintf("%s:%d", d.Host, d.Port))})

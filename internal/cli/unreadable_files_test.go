@@ -35,7 +35,7 @@ func runAsNonroot() {
 			}
 		}
 	}
-	os.Exit(cli.Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(cli.Program{Stdout: os.Stdout, Stderr: os.Stderr}.Run(context.Background(), os.Args[1:]))
 }
 
 // TestUp_UnreadableMigrations_Reported has one row per file or directory.

@@ -34,7 +34,7 @@ func readerURL(t *testing.T, d *pgtest.Database) string {
 // background runs a command and sends its exit code to the channel.
 func background(ctx context.Context, args ...string) (*fixture.Log, <-chan int) {
 	stderr, done := &fixture.Log{}, make(chan int, 1)
-	go func() { done <- cli.Run(ctx, args, &bytes.Buffer{}, stderr) }()
+	go func() { done <- cli.Program{Stdout: &bytes.Buffer{}, Stderr: stderr}.Run(ctx, args) }()
 	return stderr, done
 }
 

@@ -37,7 +37,7 @@ type Detail struct {
 const raiseLossSQL = `RAISE EXCEPTION USING ERRCODE = '` + SQLState + `', CONSTRAINT = '` + Constraint + `', TABLE = r.t, COLUMN = r.c,
 	MESSAGE = pg_catalog.format('data loss: %s would lose rows of %s', r.how, r.t || CASE WHEN r.c = '' THEN '' ELSE '.' || r.c END),
 	DETAIL = pg_catalog.json_build_object('how', r.how, 'rows', n, 'unknown', why)::text,
-	HINT = 'Keep the newer schema and roll forward, or take a backup and roll back with --allow-data-loss.';`
+	HINT = 'Keep the newer schema and roll forward, or take a backup and allow the data loss.';`
 
 // doBlock returns a DO block with a body.
 func doBlock(body string) string { return "DO " + strings.TrimSpace(pq.QuoteLiteral(body)) + ";\n" }

@@ -80,7 +80,7 @@ func missingDownReason(r history.Entry) string {
 	case r.Outcome == history.Imported:
 		return "another tool applied it, so its SQL is not in the history table"
 	case !r.Stored.HasUp && (r.Outcome == history.Baselined || r.Outcome == history.BaselinedUnverified):
-		return "migrator baseline recorded it, so its SQL is not in the history table"
+		return "a baseline recorded it, so its SQL is not in the history table"
 	case r.Stored.DownSize > script.MaxStoredSQL:
 		return fmt.Sprintf("its down file has %.1f MB, and the history table stores at most %d MB", float64(r.Stored.DownSize)/(1<<20), script.MaxStoredSQL>>20)
 	case r.Stored.DownSize > 0:

@@ -18,8 +18,9 @@ type ToolProblem struct {
 	Tool     string // for example, "Prisma"
 	Location string // for example, "public._prisma_migrations"
 	Problem  string // for example, "migration 2_x is marked as failed"
-	// Resolve is the tool's own command that resolves the problem.
+	// Resolve is the tool's own command that resolves the problem; empty for Shiplock.
 	Resolve string
+	Own     bool // the table is Shiplock's version table
 }
 
 // toolTable identifies a tool's table by its columns; in most tools the name is configurable.
@@ -181,7 +182,7 @@ func (tools *Tools) problemsIn(ctx context.Context, t toolTable, found foundTabl
 		m := ToolProblem{Tool: t.tool, Location: found.shown}
 		m.Problem, m.Resolve = t.problem(row)
 		if tools.store.HistoryExists && found.shown == tools.store.Table.String() {
-			m.Tool, m.Resolve = "Shiplock", "run migrator status to list the applied migrations, then migrator repair"
+			m.Tool, m.Resolve, m.Own = "Shiplock", "", true
 		}
 		out = append(out, m)
 	}

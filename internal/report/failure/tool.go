@@ -9,6 +9,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/exectool"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/report/advice"
 	"github.com/shiplock/shiplock/internal/text"
 	"github.com/shiplock/shiplock/internal/toolrun"
 )
@@ -214,7 +215,7 @@ func toolAdvice(e *exectool.ToolError) string {
 	}
 	for i, m := range e.Marks {
 		if i == 0 || m != e.Marks[i-1] {
-			add(fmt.Sprintf("resolve the tool state in %s: %s", m.Location, m.Resolve))
+			add(advice.ToolState(m))
 		}
 	}
 	steps = append(steps, toolFinalStep(e, len(steps) == 0))

@@ -1,0 +1,16 @@
+package advice
+
+import (
+	"fmt"
+
+	"github.com/shiplock/shiplock/internal/toolrun"
+)
+
+// ToolState returns how to resolve a migration that an external tool has marked as unfinished.
+func ToolState(p toolrun.ToolProblem) string {
+	resolve := p.Resolve
+	if p.Own {
+		resolve = "run migrator status to list the applied migrations, then migrator repair"
+	}
+	return fmt.Sprintf("resolve the tool state in %s: %s", p.Location, resolve)
+}
