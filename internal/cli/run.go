@@ -65,7 +65,11 @@ func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, migrator
 func (a *app) connectionSettings(ctx context.Context) (dsn.DSN, error) {
 	log := a.console.Log()
 	err := a.settings.WaitForURLFile(ctx, func(reason string) {
-		log.Info("waiting for the database URL file", "reason", reason, "for_up_to", a.waitLimit())
+		facts := []any{"reason", reason}
+		if limit := a.settings.WaitForDB; limit != math.MaxInt64 {
+			facts = append(facts, "time_left", limit)
+		}
+		log.Info("waiting for the database URL file", facts...)
 	})
 	if err != nil {
 		return dsn.DSN{}, err
@@ -80,14 +84,6 @@ func (a *app) connectionSettings(ctx context.Context) (dsn.DSN, error) {
 		log.Warn("ignoring database URL parameters", "parameters", d.Ignored())
 	}
 	return d, nil
-}
-
-// waitLimit returns the limit of --wait-for-db for a log message.
-func (a *app) waitLimit() string {
-	if a.settings.WaitForDB == math.MaxInt64 {
-		return "ever"
-	}
-	return a.settings.WaitForDB.String()
 }
 
 // shutDownSidecar requests the shutdown of a service mesh sidecar in the pod. A failure is

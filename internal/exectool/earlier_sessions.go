@@ -44,7 +44,7 @@ func (r *toolRun) waitForTransactions(ctx context.Context, message string, limit
 	if err != nil || len(left) == 0 {
 		return nil, 0, err
 	}
-	r.o.Log.Warn(message, "sessions", describe(left), "for_up_to", limit)
+	r.o.Log.Warn(message, "sessions", describe(left), "time_left", limit)
 	start, wait := time.Now(), r.o.Progress.StartWait()
 	defer wait.End()
 	for {

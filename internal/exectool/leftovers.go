@@ -79,7 +79,7 @@ func (r *toolRun) waitForSessions(ctx context.Context, db *database.Database, ex
 		}
 		if !s.logged && time.Since(s.start) > closeDelay {
 			s.logged = true
-			r.o.Log.Warn("tool exited, waiting for its database sessions", "sessions", s.openSessions(), "prepared_transactions", len(now.Prepared), "for_up_to", s.limit)
+			r.o.Log.Warn("tool exited, waiting for its database sessions", "sessions", s.openSessions(), "prepared_transactions", len(now.Prepared), "time_left", s.limit)
 		}
 		if err := s.endOwnSessions(ctx); err != nil {
 			return s.leftovers(false, now), err

@@ -174,7 +174,7 @@ func (ex *Executor) onLockTimeout(ctx context.Context, fail *migrationerror.Erro
 	}
 	attrs := []any{"lock_timeout", ex.session.Opts.LockTimeout, "pause", postgres.RoundDuration(pause), "attempt", attempt, "waited", postgres.RoundDuration(waited)}
 	if limit, ok := ctx.Deadline(); ok {
-		attrs = append(attrs, "for_up_to", postgres.RoundDuration(time.Until(limit)))
+		attrs = append(attrs, "time_left", postgres.RoundDuration(time.Until(limit)))
 	}
 	ex.log.Warn("lock timeout, retrying", append(attrs, "error", fail.Message(), "blocked_by", activity.SessionTexts(blockers))...)
 }

@@ -166,7 +166,7 @@ func TestLock_HeldByAnotherMigrator_ReportsItsProgress(t *testing.T) {
 	assert.Equal(t, "2 of 3", line["statement"])
 	assert.Contains(t, line["holder"], "pid")
 	assert.Contains(t, fmt.Sprint(line["holder_blocked_by"]), "report")
-	assert.Contains(t, line, "for_up_to")
+	assert.Contains(t, line, "time_left")
 	assert.Contains(t, line, "waited")
 	require.NoError(t, writer.Commit())
 	require.Nil(t, <-done)
@@ -190,7 +190,7 @@ func TestOpen_DatabaseUnreachable_ReportsRepeatedly(t *testing.T) {
 	first, last := lines[0], lines[len(lines)-1]
 	assert.Less(t, first["waited"], last["waited"])
 	assert.Contains(t, last["reason"], "refused")
-	assert.Contains(t, last, "for_up_to")
+	assert.Contains(t, last, "time_left")
 }
 
 func TestStatementPrefix(t *testing.T) {

@@ -156,7 +156,7 @@ func (ex *Executor) readVersionAfterLoss(ctx context.Context) (history.State, er
 	short, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var st history.State
-	ex.log.Info("connection lost during commit; waiting for the server to end the session", "for_up_to", limit)
+	ex.log.Info("connection lost during commit; waiting for the server to end the session", "time_left", limit)
 	second, err := ex.store.OpenSecond(short)
 	if err == nil {
 		_, err = lock.Acquire(short, second, lock.Options{Wait: limit - postgres.CleanupTimeout/2, Log: slog.New(slog.DiscardHandler)})

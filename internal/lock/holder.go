@@ -20,7 +20,7 @@ var migrationComment = regexp.MustCompile(`^/\* (.+?) \*/ `)
 // WaitLimit returns the remaining time of a wait.
 func WaitLimit(d time.Duration) progress.Fact {
 	d = postgres.RoundDuration(max(d, 0))
-	return progress.Fact{Name: "for_up_to", Value: d, Bar: "for up to " + d.Truncate(time.Second).String(), Rank: 1}
+	return progress.Fact{Name: "time_left", Value: d, Bar: "for up to " + d.Truncate(time.Second).String(), Rank: 1}
 }
 
 // UntilDeadline returns how much time is left for a run; nothing if there is no limit.

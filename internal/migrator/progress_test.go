@@ -54,7 +54,7 @@ func TestWait_MigratorRunning_ReportsActivity(t *testing.T) {
 	assert.Contains(t, line["for"], "running or partially applied at version 1")
 	assert.Contains(t, line["holder"], "shiplock")
 	assert.Contains(t, line, "waited")
-	assert.Contains(t, line, "for_up_to")
+	assert.Contains(t, line, "time_left")
 	require.NoError(t, writer.Commit())
 	require.NoError(t, <-done)
 }

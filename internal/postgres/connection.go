@@ -156,7 +156,7 @@ func (db *Session) connectStatus(reason, remaining string) progress.Status {
 		{Name: "reason", Value: reason, Bar: reason, Rank: 2},
 	}
 	if remaining != "" {
-		facts = append(facts, progress.Fact{Name: "for_up_to", Value: remaining, Bar: "for up to " + remaining, Rank: 1})
+		facts = append(facts, progress.Fact{Name: "time_left", Value: remaining, Bar: "for up to " + remaining, Rank: 1})
 	}
 	return progress.Status{Message: "waiting for the database", TimeName: "waited", Facts: facts}
 }
