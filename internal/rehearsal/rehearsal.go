@@ -128,11 +128,9 @@ func Rehearse(ctx context.Context, o migrator.Options, r RehearseOptions) (Rehea
 // claimScratch locks the scratch database of o and prepares it. real is the database that
 // it must not be; nil if none is configured.
 func claimScratch(ctx context.Context, o migrator.Options, files *source.Catalog, real *database.Options) (h *rehearsal, err error) {
-	if o.Postgres.Tables.ExternalTool = true; o.Policy.OutOfOrder == "" {
-		o.Policy.OutOfOrder = planner.FailOutOfOrder
-	}
-	o.Postgres.Tables.SkipTableCheck = true // the scratch database is checked below
-	db, err := database.OpenPrimary(ctx, o.Postgres)
+	holder := o.Postgres
+	holder.Tables.ExternalTool, holder.Tables.SkipTableCheck = true, true // another lock than that of the runs; the scratch database is checked below
+	db, err := database.OpenPrimary(ctx, holder)
 	if err != nil {
 		return nil, err
 	}
@@ -150,11 +148,17 @@ func claimScratch(ctx context.Context, o migrator.Options, files *source.Catalog
 	if err := db.Schema.AcquireScratch(ctx); err != nil {
 		return nil, err
 	}
-	o.Postgres.Tables.Identity = history.Identity{Release: schema.RehearsalRelease}
+	return &rehearsal{o: runOptions(o, db), files: files, db: db, out: Rehearsal{Database: db.Session.Target(), Findings: []Finding{}}}, nil
+}
+
+// runOptions returns the options of the runs in the scratch database.
+func runOptions(o migrator.Options, scratch *database.Database) migrator.Options {
 	quiet := slog.New(slog.DiscardHandler)
-	o.Postgres, o.Postgres.Tables.SkipTableCheck = db.SameTables(o.Postgres), false // a migration may create a schema that comes first in the search_path
-	o.Postgres.Tables.ExternalTool, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
-	return &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Session.Target(), Findings: []Finding{}}}, nil
+	o.Log, o.AllowDataLoss = quiet, true
+	o.Policy.OutOfOrder = cmp.Or(o.Policy.OutOfOrder, planner.FailOutOfOrder)
+	o.Postgres = scratch.SameTables(o.Postgres) // a migration may create a schema that comes first in the search_path
+	o.Postgres.Log, o.Postgres.Tables.Identity = quiet, history.Identity{Release: schema.RehearsalRelease}
+	return o
 }
 
 // checkNotRealDatabase returns an error if the scratch database is the real one.
