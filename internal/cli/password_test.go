@@ -155,19 +155,22 @@ func relay(t *testing.T, d *pgtest.Database, ended func()) *pgtest.Database {
 // TestPasswordFile_Missing_WaitedFor covers a sidecar agent that writes the file later.
 func TestPasswordFile_Missing_WaitedFor(t *testing.T) {
 	t.Parallel()
-	for name, message := range map[string]string{"file": "waiting for the database", "URL file": "waiting for the database URL file"} {
+	for name, logged := range map[string]struct{ up, wait []string }{ // message, attribute, value
+		"file":     {[]string{"waiting for the database", "reason", "does not exist"}, []string{"waiting", "for", "does not exist"}},
+		"URL file": {[]string{"waiting for the database URL file", "reason", "does not exist"}, []string{"waiting for the database URL file", "reason", "does not exist"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 			from := passwordSources(t, w.Database)[name]
 			stderr, done := background(t.Context(), append([]string{"up", "--source", w.dir}, from.flags...)...)
-			stderr.Wait(t, message, "reason", "does not exist")
+			stderr.Wait(t, logged.up[0], logged.up[1:]...)
 			from.set(w.Password)
 			assert.Zero(t, <-done, stderr)
 
 			require.NoError(t, os.Remove(from.flags[len(from.flags)-1]))
 			stderr, done = background(t.Context(), append([]string{"wait", "--source", w.dir}, from.flags...)...)
-			stderr.Wait(t, message, "reason", "does not exist")
+			stderr.Wait(t, logged.wait[0], logged.wait[1:]...)
 			from.set(w.Password)
 			assert.Zero(t, <-done, stderr)
 		})
