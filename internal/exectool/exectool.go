@@ -183,7 +183,7 @@ func (r *toolRun) finish(ctx context.Context, exit subprocess.Exit, how, ended s
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), inspectionTimeout+r.tool.SessionGrace)
 		defer cancel()
 	}
-	r.row.Outcome, r.row.ExitCode, r.row.Exit, r.row.Duration = how, exit.Code, ended, exit.Took
+	r.row.Outcome, r.row.ExitCode, r.row.Exit, r.row.DurationSeconds = how, exit.Code, ended, exit.Took.Seconds()
 	err := r.withSession(ctx, func(db *database.Database) error {
 		var err error
 		if out.leftovers, err = r.waitForSessions(context.WithoutCancel(ctx), db, exit); err != nil {

@@ -73,7 +73,7 @@ func entryOf(catalog *source.Catalog, s planner.Step) (history.Entry, error) {
 		return entry, err
 	}
 	size, err := catalog.Size(m.Down)
-	entry.Stored = history.StoredMigration{HasDown: m.Down != "", DownSize: size, MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}
+	entry.Stored = history.StoredMigration{HasDown: m.Down != "", DownSize: size, Directives: directives}
 	return entry, err
 }
 
@@ -90,7 +90,7 @@ func (m Migration) load() (Migration, error) {
 	m.Script = s
 	if m.Entry.Direction == source.Up {
 		m.Entry.UpSQL, m.Entry.Checksum = s.StoredSQL(), s.Sum
-		m.Entry.Stored.MinCompatibleVersion, m.Entry.Stored.Irreversible = s.Directives.MinCompatibleVersion, s.Directives.Irreversible
+		m.Entry.Stored.Directives = s.Directives
 	} else {
 		m.Entry.DownSQL = s.StoredSQL()
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
 // An Entry is one row of the history table: one run of a migration. The methods that read rows fill
@@ -45,9 +46,8 @@ type StoredMigration struct {
 	// DownSize is the size of the down file in bytes; NoFile if there was none, or SizeUnknown
 	// in a history table of an earlier release.
 	DownSize int64
-	// MinCompatibleVersion and Irreversible are as in sqlfile.Directives.
-	MinCompatibleVersion uint
-	Irreversible         bool
+	// Directives are those of the up file, without NoTransaction.
+	sqlfile.Directives
 
 	id int64 // of the history row
 }

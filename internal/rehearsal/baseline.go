@@ -142,19 +142,14 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database.Datab
 		if _, is := applied[v]; v > version || is && v != version {
 			continue
 		}
-		sum, err := files.Checksum(m.Version)
-		if err != nil {
+		e := history.Entry{Version: v, Name: m.Name, Direction: source.Up}
+		if err := state.AddFile(files, &e); err != nil {
 			return nil, err
 		}
 		if r, is := applied[v]; is {
-			sum = r.Checksum
+			e.Checksum = r.Checksum
 		}
-		directives, err := files.Directives(m.Version)
-		if err != nil {
-			return nil, err
-		}
-		add(history.Entry{Version: v, Name: m.Name, Direction: source.Up, Checksum: sum,
-			Stored: history.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}})
+		add(e)
 	}
 	return runs, nil
 }

@@ -12,20 +12,19 @@ import (
 func Unrecorded(files *source.Catalog, st planner.State) ([]history.Entry, error) {
 	out := planner.Unrecorded(files, st)
 	for i := range out {
-		e := &out[i]
-		var err error
-		if e.Checksum, err = files.Checksum(uint(e.Version)); err != nil {
+		if err := AddFile(files, &out[i]); err != nil {
 			return nil, err
-		}
-		if e.Direction == source.Up {
-			directives, err := files.Directives(uint(e.Version))
-			if err != nil {
-				return nil, err
-			}
-			e.Stored = history.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}
 		}
 	}
 	return out, nil
+}
+
+// AddFile adds the checksum and, to an up, the directives of the file to a history row.
+func AddFile(files *source.Catalog, e *history.Entry) (err error) {
+	if e.Checksum, err = files.Checksum(uint(e.Version)); err == nil && e.Direction == source.Up {
+		e.Stored.Directives, err = files.Directives(uint(e.Version))
+	}
+	return err
 }
 
 // WithImports returns the state in which the runs of another tool are recorded.

@@ -14,6 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/state"
+	"github.com/shiplock/shiplock/internal/toolrun"
 )
 
 // A Status compares a database with the migration files.
@@ -34,19 +35,7 @@ type Status struct {
 	// LastFailure is the last run, if it did not complete.
 	LastFailure *Failure `json:"last_failure,omitempty"`
 	// Tool is the last run of an external tool (exec), if there was one.
-	Tool *ToolInfo `json:"external_tool,omitempty"`
-}
-
-// A ToolInfo is the newest row of the history of external tools.
-type ToolInfo struct {
-	Command         string    `json:"command"`
-	Outcome         string    `json:"outcome"`        // running, succeeded, failed or stopped
-	Ended           string    `json:"exit,omitempty"` // "exit code 1", "SIGKILL"
-	Changes         []string  `json:"changes,omitempty"`
-	Started         time.Time `json:"started"`
-	DurationSeconds float64   `json:"duration_seconds"`
-	User            string    `json:"user"`
-	Release         string    `json:"release,omitempty"`
+	Tool *toolrun.ToolRun `json:"external_tool,omitempty"`
 }
 
 // A FileInfo is one migration, with its last run from the history table.
@@ -87,7 +76,7 @@ func ReadStatus(ctx context.Context, o migrator.Options) (Status, error) {
 		return Status{}, cmp.Or(noFiles, err)
 	}
 	defer db.Close(o.Log)
-	tool, err := lastTool(ctx, db)
+	tool, err := db.Tools.LastToolRun(ctx)
 	if err != nil {
 		return Status{}, err
 	}
@@ -106,15 +95,6 @@ func ReadStatus(ctx context.Context, o migrator.Options) (Status, error) {
 	status, err := compare(ctx, catalog, db)
 	status.Tool = tool
 	return status, err
-}
-
-func lastTool(ctx context.Context, db *database.Database) (*ToolInfo, error) {
-	r, err := db.Tools.LastToolRun(ctx)
-	if r == nil || err != nil {
-		return nil, err
-	}
-	return &ToolInfo{Command: r.Command, Outcome: r.Outcome, Ended: r.Exit, Changes: r.Changes,
-		Started: r.Started, DurationSeconds: r.Duration.Seconds(), User: r.User, Release: r.Release}, nil
 }
 
 func compare(ctx context.Context, catalog *source.Catalog, db *database.Database) (Status, error) {

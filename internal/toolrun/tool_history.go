@@ -26,16 +26,19 @@ const (
 
 // A ToolRun is a row of the history table of external tools.
 type ToolRun struct {
-	Command  string // without secrets
-	Outcome  string
-	ExitCode int    // -1 if there is none
-	Exit     string // "exit code 1", "SIGKILL"
+	Command         string    `json:"command"` // without secrets
+	Outcome         string    `json:"outcome"`
+	Exit            string    `json:"exit,omitempty"` // "exit code 1", "SIGKILL"
+	Changes         []string  `json:"changes,omitempty"`
+	Started         time.Time `json:"started"`
+	DurationSeconds float64   `json:"duration_seconds"`
+	User            string    `json:"user"`
+	Release         string    `json:"release,omitempty"` // such as "booking, revision 3, namespace shop"
+
+	ExitCode int `json:"-"` // -1 if there is none
 	// Before and After are schema fingerprints. After is empty if the schema could not be read.
-	Before, After string
-	Changes       []string
-	Started       time.Time
-	Duration      time.Duration
-	User, Release string // see Run
+	Before string `json:"-"`
+	After  string `json:"-"`
 }
 
 // lockCheckTimeout limits the query for the lock: a network that drops packets returns no error.
@@ -92,8 +95,8 @@ func (tools *Tools) toolValues(r ToolRun) string {
 	if r.ExitCode >= 0 && r.Outcome != ToolRunning {
 		code = fmt.Sprint(r.ExitCode)
 	}
-	if r.Duration > 0 {
-		took = fmt.Sprintf("make_interval(secs => %.3f)", r.Duration.Seconds())
+	if r.DurationSeconds > 0 {
+		took = fmt.Sprintf("make_interval(secs => %.3f)", r.DurationSeconds)
 	}
 	return strings.Join([]string{
 		postgres.LiteralOrNull(r.Command), postgres.LiteralOrNull(r.Outcome), code, postgres.LiteralOrNull(r.Exit), postgres.LiteralOrNull(r.Before), postgres.LiteralOrNull(r.After), postgres.LiteralOrNull(strings.Join(r.Changes, "\n")),
@@ -149,18 +152,16 @@ func (tools *Tools) LastToolRun(ctx context.Context) (*ToolRun, error) {
 	}
 	var r ToolRun
 	var changes string
-	var seconds float64
 	err = tools.session.QueryRow(ctx, `SELECT run_command, run_outcome, coalesce(run_exit_code, -1), coalesce(run_exit, ''), coalesce(schema_before, ''), coalesce(schema_after, ''),
 			coalesce(schema_changes, ''), run_started_at, coalesce(extract(epoch FROM run_duration), 0)::float8, database_user,
 			concat_ws(', ', run_release, 'revision ' || run_revision, 'namespace ' || run_namespace)
 		FROM `+tools.toolHistoryTable()+` ORDER BY run_id DESC LIMIT 1`).Scan(&r.Command, &r.Outcome, &r.ExitCode, &r.Exit, &r.Before, &r.After,
-		&changes, &r.Started, &seconds, &r.User, &r.Release)
+		&changes, &r.Started, &r.DurationSeconds, &r.User, &r.Release)
 	if errors.Is(err, sql.ErrNoRows) || pq.As(err, pqerror.InsufficientPrivilege) != nil {
 		return nil, nil
 	}
 	if changes != "" {
 		r.Changes = strings.Split(changes, "\n")
 	}
-	r.Duration = time.Duration(seconds * float64(time.Second))
 	return &r, tools.session.ClassifyError(ctx, err)
 }

@@ -39,7 +39,7 @@ func TestRecordToolRun(t *testing.T) {
 	require.NotZero(t, id)
 	assert.Equal(t, -1, last().ExitCode)
 
-	run.Outcome, run.ExitCode, run.Exit, run.After, run.Changes, run.Duration = ToolFailed, 3, "exit code 3", "a", []string{"added table x", "changed y"}, 1500*time.Millisecond
+	run.Outcome, run.ExitCode, run.Exit, run.After, run.Changes, run.DurationSeconds = ToolFailed, 3, "exit code 3", "a", []string{"added table x", "changed y"}, 1.5
 	assert.Equal(t, id, record(id))
 	got := last()
 	assert.True(t, run.Started.Equal(got.Started))

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/shiplock/shiplock/internal/status"
+	"github.com/shiplock/shiplock/internal/text"
+	"github.com/shiplock/shiplock/internal/toolrun"
 )
 
 // Status prints the result of migrator status.
@@ -22,13 +24,13 @@ func Status(w io.Writer, st status.Status) error {
 	return t.flush()
 }
 
-func (t table) toolRun(r status.ToolInfo) {
+func (t table) toolRun(r toolrun.ToolRun) {
 	outcome := r.Outcome
-	if r.Ended != "" {
-		outcome += fmt.Sprintf(" (%s), took %s", r.Ended, duration(r.DurationSeconds))
+	if r.Exit != "" {
+		outcome += fmt.Sprintf(" (%s), took %s", r.Exit, duration(r.DurationSeconds))
 	}
 	t.row("tool", r.Command)
-	t.row("last run", fmt.Sprintf("%s, %s, by %s, %d schema changes", outcome, timeText(r.Started), actor(r.User, r.Release), len(r.Changes)))
+	t.row("last run", fmt.Sprintf("%s, %s, by %s, %s", outcome, timeText(r.Started), actor(r.User, r.Release), text.Plural(len(r.Changes), "schema change")))
 }
 
 // failure prints the outcome of the last run as in the title of its failure report.
