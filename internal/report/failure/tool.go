@@ -67,9 +67,6 @@ func leftUnfinishedWork(e *exectool.ToolError) bool {
 	return e.Err == nil && e.Exit.StopCause == nil && e.Exit.Code == 0
 }
 
-// maxSessions is the most sessions listed, and the most statements that terminate them.
-const maxSessions = 5
-
 var sessionOutcomes = map[string]string{
 	exectool.SessionRemains:    "still running",
 	exectool.SessionEnded:      "ended after the tool; its result is unknown",
@@ -101,33 +98,10 @@ func toolPrepared(r exectool.ToolLeftovers) string {
 }
 
 func limitedLines(lines []string) string {
-	if n := len(lines) - maxSessions; n > 0 {
-		lines = append(lines[:maxSessions:maxSessions], fmt.Sprintf("and %d more", n))
+	if n := len(lines) - advice.MaxSessions; n > 0 {
+		lines = append(lines[:advice.MaxSessions:advice.MaxSessions], fmt.Sprintf("and %d more", n))
 	}
 	return strings.Join(lines, "\n")
-}
-
-// endSessionsAdvice returns the first step of the advice if sessions or prepared
-// transactions of the tool remain.
-func endSessionsAdvice(r exectool.ToolLeftovers) string {
-	var steps []string
-	for _, s := range r.Sessions {
-		if s.Fate == exectool.SessionRemains {
-			steps = append(steps, fmt.Sprintf("SELECT pg_terminate_backend(%d);", s.PID))
-		}
-	}
-	advice := ""
-	if len(steps) > 0 {
-		advice = "wait for the sessions above to end, or terminate those of the tool: " + strings.Join(steps[:min(len(steps), maxSessions)], " ")
-	}
-	if len(r.Prepared) > 0 {
-		if advice != "" {
-			advice += "; "
-		}
-		p := r.Prepared[0]
-		advice += "commit or roll back the prepared transactions: " + p.Statement("COMMIT") + " or " + p.Statement("ROLLBACK")
-	}
-	return advice
 }
 
 func toolCode(e *exectool.ToolError) int {
@@ -205,7 +179,7 @@ func toolAdvice(e *exectool.ToolError) string {
 		}
 	}
 	if e.Leftovers.StillActive() {
-		add(endSessionsAdvice(e.Leftovers))
+		add(advice.EndSessions(e.Leftovers))
 	} else if !e.Leftovers.SessionsKnown && (e.Exit.Killed || killedByKernel(e)) {
 		add("check in pg_stat_activity whether its statement has ended")
 	}
@@ -274,6 +248,6 @@ func earlierToolReport(_ error, e *exectool.EarlierToolError) report.Report {
 	}
 	c.Add("sessions", limitedLines(lines))
 	c.Add("state", noChanges)
-	c.Add("next", "wait for these sessions to end and run it again, or terminate them: "+strings.Join(ends[:min(len(ends), maxSessions)], " "))
+	c.Add("next", "wait for these sessions to end and run it again, or terminate them: "+strings.Join(ends[:min(len(ends), advice.MaxSessions)], " "))
 	return c
 }
