@@ -14,7 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// migrationComment matches the file name in a query sent by Shiplock; see Script.title.
+// migrationComment matches the file name in a query sent by Shiplock; see Script.TitleComment.
 var migrationComment = regexp.MustCompile(`^/\* (.+?) \*/ `)
 
 // WaitLimit returns the remaining time of a wait.

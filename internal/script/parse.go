@@ -37,7 +37,7 @@ func ParseScript(text []byte) (*Script, error) {
 	}
 	if !s.splitByStatement() {
 		if s.Directives.NoTransaction {
-			return nil, &ScriptError{Problem: noTransaction + " requires splitting the file into statements, which standard_conforming_strings = off prevents: " + err.Error()}
+			return nil, &ScriptError{Problem: sqlfile.NoTransaction + " requires splitting the file into statements, which standard_conforming_strings = off prevents: " + err.Error()}
 		}
 		return s, nil
 	}

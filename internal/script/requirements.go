@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
 // UnmetRequirement returns the reason why a script cannot run in a transaction that Shiplock
@@ -20,7 +22,7 @@ func (s *Script) UnmetRequirement(singleTx bool) (line int, reason string) {
 				return s.LineOf(st), "it has its own transactions"
 			}
 		}
-		return 0, "it has the directive " + noTransaction
+		return 0, "it has the directive " + sqlfile.NoTransaction
 	}
 	if !singleTx {
 		return 0, ""

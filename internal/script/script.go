@@ -29,13 +29,9 @@ func (s *Script) Size() int64 {
 	return int64(len(s.Text))
 }
 
-// noTransaction is the directive for files that must not run in one transaction for a reason that
-// their SQL does not show: CALL or DO with a COMMIT.
-const noTransaction = sqlfile.NoTransaction
-
 // A Script is the SQL of one file, ready to run.
 type Script struct {
-	// Name is the file name, as shown in pg_stat_activity. shown is Name in the database's
+	// Name is the file name, as shown in pg_stat_activity. Shown is Name in the database's
 	// encoding, if different.
 	Name, Shown string
 	// Text is the file's text without a byte order mark; empty if the file is streamed.
@@ -65,7 +61,7 @@ type Script struct {
 	Stream           *stream
 	Origin           origin
 	StatementsBefore int  // statements of the file before the first one of this script
-	Unannounced      bool // the server does not report each statement, see batch
+	Unannounced      bool // the server does not report each statement; see batch.Sender.Send
 }
 
 // origin is where a script begins in its file: the number of lines before it and of characters

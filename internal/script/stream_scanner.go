@@ -95,7 +95,7 @@ func (c *scanner) statement(p sqlfile.Piece) error {
 func (c *scanner) directives(line int) error {
 	var err error
 	if c.script.Directives, err = sqlfile.ReadDirectives(c.header.String()); c.script.Directives.NoTransaction {
-		c.obstacle = &ScriptError{Line: line, Problem: "the file contains " + noTransaction + ", so it cannot run in a transaction"}
+		c.obstacle = &ScriptError{Line: line, Problem: "the file contains " + sqlfile.NoTransaction + ", so it cannot run in a transaction"}
 	}
 	return err
 }

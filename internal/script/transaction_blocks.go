@@ -6,8 +6,8 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// UncertainBlock returns the transaction block that begins with statement first and reports whether it may have
-// been applied without being counted; see countBlock.
+// UncertainBlock returns the transaction block that begins with statement first, and reports whether
+// the block may have been applied although the history table does not count it.
 func (s *Script) UncertainBlock(first int) (TxBlock, bool) {
 	i := slices.IndexFunc(s.txBlocks(), func(p TxBlock) bool { return p.First == first })
 	if i < 0 {
@@ -71,7 +71,7 @@ func (s *Script) RemainingBlocks(done int) []TxBlock {
 }
 
 // IsSingleStatement reports whether the script is a single statement that was sent in a transaction
-// and turned out to refuse one; see apply.
+// and turned out to refuse one; see executor.Apply.
 func (s *Script) IsSingleStatement() bool { return s.Transactional && len(s.Statements) == 1 }
 
 // IsReadOnly reports whether the script has a read-only transaction, in which nothing can be
