@@ -1,11 +1,15 @@
-// Command demo runs Shiplock on a temporary cluster: a release that migrates, and one whose migration fails. It prints
-// the commands that it runs, and their output.
+// Command cluster is the part of the demo on a temporary cluster: a release that migrates, and one whose migration fails. It
+// prints the commands that it runs, and their output.
+//
+// It reports the preparation on standard error, then prints the line "ready", and starts when its standard input ends:
+// hack/demo prepares it in the background. To run it alone: go run ./hack/demo/cluster </dev/null
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -35,6 +39,11 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(os.Stderr, "ready")
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	d.start = time.Now()
 	for _, part := range []func(context.Context) error{d.v1, d.v2, d.v3, d.nextSteps} {
 		if err := part(ctx); err != nil {
 			return err
