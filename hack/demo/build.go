@@ -12,14 +12,15 @@ import (
 // background starts a command with less processor time than those of the foreground.
 var background = []string{"nice", "-n", "10"}
 
-// build compiles a package, and reports how many of the packages it needs are compiled. prefix are the first words of
-// its command.
+// build compiles a package, and reports how many of the packages that it needs are compiled. prefix has the first words of its
+// command.
 func build(ctx context.Context, report func(string), name, path, pkg string, prefix ...string) error {
-	out, err := exec.CommandContext(ctx, "go", "list", "-deps", pkg).Output()
+	// A package is stale if it is not in Go's build cache.
+	out, err := exec.CommandContext(ctx, "go", "list", "-deps", "-f", "{{.Stale}}", pkg).Output()
 	if err != nil {
 		return fmt.Errorf("go list %s: %w", pkg, err)
 	}
-	total, start := len(strings.Fields(string(out))), time.Now()
+	total, start := strings.Count(string(out), "true"), time.Now()
 	args := append(append([]string{}, prefix...), "go", "build", "-v", "-o", path, pkg)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	pipe, err := cmd.StderrPipe()
@@ -43,7 +44,7 @@ func build(ctx context.Context, report func(string), name, path, pkg string, pre
 		}
 		done++ // -v prints the packages that are compiled
 		left := time.Duration(float64(time.Since(start)) * float64(total-done) / float64(done)).Round(time.Second)
-		report(fmt.Sprintf("%s: %d of %d packages, %s left", name, min(done, total), total, max(left, 0)))
+		report(fmt.Sprintf("%s: %d of %d packages, %s left", name, done, max(done, total), max(left, 0)))
 	}
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, messages.String())

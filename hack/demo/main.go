@@ -54,8 +54,8 @@ func run(ctx context.Context, onlyLocal bool) error {
 	paragraph(os.Stdout, "First the program alone, on a PostgreSQL server of this machine. Then Helm on a temporary Kubernetes cluster,",
 		"which is prepared in the background. The first run compiles everything, which takes some minutes.")
 	s := newStatus(os.Stderr)
-	err = s.during("compile the migrator", func(report func(string)) error {
-		return build(ctx, report, "compile the migrator", migrator, "./cmd/migrator")
+	err = s.during("migrator", func(report func(string)) error {
+		return build(ctx, report, "migrator", migrator, "./cmd/migrator")
 	})
 	if err != nil {
 		return err

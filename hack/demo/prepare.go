@@ -33,7 +33,7 @@ func prepare(ctx context.Context) *preparation {
 	reader, writer := io.Pipe()
 	p.input = writer
 	go func() {
-		err := build(ctx, p.report, "compile Helm and kind", clusterProgram, "./hack/demo/cluster", background...)
+		err := build(ctx, p.report, "Helm and kind", clusterProgram, "./hack/demo/cluster", background...)
 		if err == nil {
 			err = p.run(ctx, reader)
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,10 +56,12 @@ func facts(line string) progress.Status {
 	if m := fraction.FindStringSubmatch(line); m != nil {
 		done, _ := strconv.ParseFloat(m[1], 64)
 		if total, _ := strconv.ParseFloat(m[2], 64); total > 0 {
-			s.Facts = append(s.Facts, progress.Percent(done/total))
+			percent := progress.Percent(done / total)
+			percent.Rank = 0
+			s.Facts = append(s.Facts, percent)
 		}
 	}
-	s.Facts = append(s.Facts, progress.Fact{Bar: line})
+	s.Facts = append(s.Facts, progress.Fact{Bar: strings.TrimPrefix(line, "hack/node: "), Rank: 1})
 	return s
 }
 
