@@ -16,11 +16,10 @@ import (
 	"time"
 )
 
-// Paths of results, relative to the checkout. The demo's commands name them, so that they can be repeated.
+// Paths of results, relative to the checkout.
 const (
-	migrator       = "bin/migrator"
-	clusterProgram = "bin/demo-cluster"
-	localDir       = "bin/demo-local"
+	migrator = "bin/migrator"
+	localDir = "bin/demo-local"
 )
 
 func main() {

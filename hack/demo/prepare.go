@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// clusterProgram is the path of the compiled hack/demo/cluster, relative to the checkout.
+const clusterProgram = "bin/demo-cluster"
+
 // A preparation is hack/demo/cluster, which prepares the cluster in the background and then waits for its standard input to end.
 type preparation struct {
 	cancel context.CancelFunc

@@ -61,6 +61,7 @@ func newDemo(ctx context.Context) (*demo, error) {
 	helm := make(chan error, 1)
 	go func() { helm <- d.findHelm(ctx) }()
 	base, err := environment.Build(ctx, clusterName, filepath.Join(directory, "charts"), os.Stderr)
+	fmt.Fprintln(os.Stderr, "compiling helm")
 	if err := <-helm; err != nil {
 		return nil, err
 	}
