@@ -14,14 +14,15 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Run the demo on a temporary cluster: v1, v2, and v3, whose migration fails
-	hack/setup.sh go engine node
+demo: ## Run the demo: on a PostgreSQL server of this machine, and then with Helm on a temporary cluster
+	hack/setup.sh go server engine node
 	go run ./hack/demo
 
 .PHONY: test
 test: ## Run all tests: unit, PostgreSQL, chart, and end to end on a kind cluster
 	hack/setup.sh go postgres engine node tools
 	hack/postgres/install.sh 13 14 17 18 >/dev/null
+	go run ./hack/cluster images
 	go build -o bin/testsummary ./hack/testsummary
 	bin/testsummary -p 3 -timeout 60m $(ARGS) -- $(PACKAGES)
 

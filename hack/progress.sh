@@ -26,7 +26,7 @@ progress() {
 		[[ $done -eq 0 || $elapsed -lt 5 ]] || text+=", $(progress_duration $((elapsed * (total - done) / done))) left"
 		fraction=$((100 * done / total))
 	else
-		text+=", $(progress_duration "$elapsed")"
+		text+="${text:+, }$(progress_duration "$elapsed")"
 	fi
 	if [[ $progress_bar == true ]]; then
 		[[ -z $fraction ]] || bar="[${progress_full:0:fraction/5}${progress_empty:fraction/5}] $fraction%  "

@@ -14,6 +14,7 @@ import (
 )
 
 const usage = `usage: go run ./hack/cluster [--name NAME] COMMAND
+  images      pull or build the images of a cluster, without the cluster
   up          create the cluster, unless it runs
   down        delete it
   load TAG…   load images of the container engine into it
@@ -41,8 +42,11 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return flag.ErrHelp
 	}
-	if flags.Arg(0) == "down" && flags.NArg() == 1 {
+	switch {
+	case flags.Arg(0) == "down" && flags.NArg() == 1:
 		return cluster.Delete(ctx, *name)
+	case flags.Arg(0) == "images" && flags.NArg() == 1:
+		return cluster.ObtainImages(ctx, os.Stderr)
 	}
 	command, ok := commands[flags.Arg(0)]
 	if !ok || (flags.NArg() > 1) != (flags.Arg(0) == "load") {

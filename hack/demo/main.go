@@ -1,44 +1,71 @@
-// Command demo runs Shiplock on a temporary cluster: a release that migrates, and one whose migration fails. It prints
-// the commands that it runs, and their output.
+// Command demo shows Shiplock twice: first the program alone, on a PostgreSQL server of this machine, and then with Helm on a
+// temporary cluster (hack/demo/cluster), which it prepares in the background meanwhile.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
 
+// Paths of results, relative to the checkout.
+const (
+	migrator = "bin/migrator"
+	localDir = "bin/demo-local"
+)
+
 func main() {
+	onlyLocal := flag.Bool("local", false, "run only the part without a cluster")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first run compiles the cluster's programs, which takes minutes.
-	ctx, cancel := context.WithTimeout(ctx, 40*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Hour)
 	defer cancel()
-	err := run(ctx)
+	err := run(ctx, *onlyLocal)
 	if err == nil {
 		return
 	}
-	fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
-	fmt.Fprintf(os.Stderr, "demo: the cluster %s may still exist; run make demo to use it again, or make clean to remove it\n", clusterName)
-	if errors.Is(context.Cause(ctx), context.Canceled) {
-		os.Exit(130)
+	if ctx.Err() == nil || !errors.Is(context.Cause(ctx), context.Canceled) {
+		fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
+		os.Exit(1)
 	}
-	os.Exit(1)
+	os.Exit(130)
 }
 
-func run(ctx context.Context) error {
-	d, err := newDemo(ctx)
+func run(ctx context.Context, onlyLocal bool) error {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return fmt.Errorf("go env GOMOD: %w", err)
+	}
+	if err := os.Chdir(filepath.Dir(strings.TrimSpace(string(out)))); err != nil {
+		return err
+	}
+	title(os.Stdout, "Shiplock: PostgreSQL migrations that succeed, or change nothing")
+	paragraph(os.Stdout, "First the program alone, on a PostgreSQL server of this machine. Then Helm on a temporary Kubernetes cluster,",
+		"which is prepared in the background. The first run compiles everything, which takes some minutes.")
+	s := newStatus(os.Stderr)
+	err = s.during("migrator", func(report func(string)) error {
+		return build(ctx, report, "migrator", migrator, "./cmd/migrator")
+	})
 	if err != nil {
 		return err
 	}
-	for _, part := range []func(context.Context) error{d.v1, d.v2, d.v3, d.nextSteps} {
-		if err := part(ctx); err != nil {
-			return err
-		}
+	l := &local{migrator: migrator, dir: localDir, out: os.Stdout, pause: 2 * time.Second}
+	if onlyLocal {
+		return l.play(ctx, ".")
 	}
-	return nil
+	cluster := prepare(ctx)
+	if err := l.play(ctx, "."); err != nil {
+		return errors.Join(err, cluster.stop())
+	}
+	return cluster.play(s)
 }

@@ -27,7 +27,7 @@ type summary struct {
 	packages    map[string]*packageResult
 }
 
-// packageResult is what is known of a package.
+// packageResult has the state and the output of a package.
 type packageResult struct {
 	outcome string // pass, fail, skip for no tests; empty while it runs
 	cached  bool
@@ -35,7 +35,7 @@ type packageResult struct {
 	tests   map[string]*testResult
 }
 
-// testResult is what is known of a test or subtest.
+// testResult has the state and the output of a test or subtest.
 type testResult struct {
 	outcome string // pass, fail, skip; empty while it runs
 	paused  bool   // waits for its turn after t.Parallel

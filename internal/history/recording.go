@@ -68,20 +68,39 @@ func (store *Store) SequenceRepairSQL() string {
 // Import records the migrations of another tool: up for those it applied, down for those it
 // rolled back.
 func (store *Store) Import(ctx context.Context, runs []Entry) error {
+	for i := range runs {
+		runs[i].Outcome, runs[i].Started = Imported, time.Now()
+	}
+	return store.record(ctx, runs, "")
+}
+
+// Baseline writes a version and the history rows of a baseline.
+func (store *Store) Baseline(ctx context.Context, to State, runs []Entry) error {
+	if err := store.record(ctx, runs, store.WriteVersionSQL(to)); err != nil {
+		return err
+	}
+	store.VersionTableExists = true
+	return nil
+}
+
+// record writes history rows, and then executes the SQL that writes a version.
+func (store *Store) record(ctx context.Context, runs []Entry, versionSQL string) error {
+	var sql strings.Builder
 	if store.HistoryUnavailable {
 		store.log.Warn("history table not created: no CREATE privilege on the version table's schema", "schema", store.Table.Schema, "role", store.session.Server.User)
-		return nil
+	} else {
+		sql.WriteString(store.CreateTableSQL())
+		for _, r := range runs {
+			sql.WriteString(store.rowSQL(r))
+		}
 	}
-	var sql strings.Builder
-	sql.WriteString(store.CreateTableSQL())
-	for _, r := range runs {
-		r.Outcome, r.Started = Imported, time.Now()
-		sql.WriteString(store.rowSQL(r))
+	if sql.WriteString(versionSQL); sql.Len() == 0 {
+		return nil
 	}
 	if err := store.Write(ctx, sql.String()); err != nil {
 		return err
 	}
-	store.HistoryExists = true
+	store.HistoryExists = !store.HistoryUnavailable
 	return nil
 }
 
@@ -93,23 +112,4 @@ func (store *Store) SetVersion(ctx context.Context, to State, r Entry) error {
 		store.VersionTableExists, store.HistoryExists = true, !store.HistoryUnavailable
 	}
 	return err
-}
-
-// Baseline writes a version and the history rows of a baseline.
-func (store *Store) Baseline(ctx context.Context, to State, runs []Entry) error {
-	var sql strings.Builder
-	if store.HistoryUnavailable {
-		store.log.Warn("history table not created: no CREATE privilege on the version table's schema", "schema", store.Table.Schema, "role", store.session.Server.User)
-	} else {
-		sql.WriteString(store.CreateTableSQL())
-		for _, r := range runs {
-			sql.WriteString(store.rowSQL(r))
-		}
-	}
-	sql.WriteString(store.WriteVersionSQL(to))
-	if err := store.Write(ctx, sql.String()); err != nil {
-		return err
-	}
-	store.VersionTableExists, store.HistoryExists = true, !store.HistoryUnavailable
-	return nil
 }

@@ -135,15 +135,20 @@ func (db *Session) exhaustedLimit(then time.Duration, attempt int) ConnectLimit 
 }
 
 // remainingWait returns the remaining time and attempts.
-func (db *Session) remainingWait(waited time.Duration, attempt int) string {
-	var out []string
+func (db *Session) remainingWait(waited time.Duration, attempt int) (facts []progress.Fact) {
+	var bar []string
 	if db.Opts.WaitForDB != math.MaxInt64 {
-		out = append(out, RoundDuration(db.Opts.WaitForDB-waited).String())
+		left := RoundDuration(db.Opts.WaitForDB - waited)
+		facts, bar = append(facts, progress.Fact{Name: "time_left", Value: left}), append(bar, left.String())
 	}
 	if db.Opts.ConnectAttempts > 0 {
-		out = append(out, fmt.Sprintf("%d attempts", db.Opts.ConnectAttempts-attempt))
+		left := db.Opts.ConnectAttempts - attempt
+		facts, bar = append(facts, progress.Fact{Name: "attempts_left", Value: left}), append(bar, fmt.Sprintf("%d attempts", left))
 	}
-	return strings.Join(out, ", ")
+	if len(facts) > 0 {
+		facts[0].Bar, facts[0].Rank = "for up to "+strings.Join(bar, ", "), 1
+	}
+	return facts
 }
 
 // isStartupError reports whether an error may be caused by the start of the pod.
@@ -153,15 +158,12 @@ func isStartupError(err error) bool {
 }
 
 // connectStatus returns the progress of waiting for the database.
-func (db *Session) connectStatus(reason, remaining string) progress.Status {
+func (db *Session) connectStatus(reason string, remaining []progress.Fact) progress.Status {
 	facts := []progress.Fact{
 		{Name: "database", Value: db.Target(), Bar: "waiting for the database"},
 		{Name: "reason", Value: reason, Bar: reason, Rank: 2},
 	}
-	if remaining != "" {
-		facts = append(facts, progress.Fact{Name: "time_left", Value: remaining, Bar: "for up to " + remaining, Rank: 1})
-	}
-	return progress.Status{Message: "waiting for the database", TimeName: "waited", Facts: facts}
+	return progress.Status{Message: "waiting for the database", TimeName: "waited", Facts: append(facts, remaining...)}
 }
 
 // isTransient reports whether an error may be resolved by waiting, such as a starting server or a

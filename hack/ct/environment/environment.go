@@ -13,7 +13,7 @@ import (
 	"text/template"
 
 	"github.com/shiplock/shiplock/internal/test/e2e/kube"
-	"github.com/shiplock/shiplock/internal/test/e2e/sample"
+	"github.com/shiplock/shiplock/internal/test/e2e/sample/catalog"
 )
 
 //go:embed environment.yaml
@@ -68,7 +68,7 @@ func render(namespace, root, postgres string) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	if err := sample.Migrations(root, "v1", dir); err != nil {
+	if err := catalog.Migrations(root, "v1", dir); err != nil {
 		return "", err
 	}
 	migrations, err := readFiles(dir)

@@ -42,6 +42,21 @@ func (e *Engine) postgresImage(ctx context.Context, log io.Writer) (string, erro
 	return e.obtain(ctx, officialPostgres, "postgres", log)
 }
 
+// ObtainImages pulls or builds the images of nodes and database, as the creation of a cluster does. It shows the progress of
+// a build on log.
+func ObtainImages(ctx context.Context, log io.Writer) error {
+	engine, err := Detect(ctx)
+	if err != nil {
+		return err
+	}
+	for _, image := range []func(context.Context, io.Writer) (string, error){engine.nodeImage, engine.postgresImage} {
+		if _, err := image(ctx, log); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // obtain returns the public image if the engine has it or can pull it, and otherwise the one that hack/node builds.
 func (e *Engine) obtain(ctx context.Context, public, own string, log io.Writer) (string, error) {
 	if e.has(ctx, public) {
@@ -82,6 +97,9 @@ func (e *Engine) buildOwn(ctx context.Context, name string, log io.Writer) (stri
 	cmd.Env = append(os.Environ(), "SHIPLOCK_ENGINE="+e.Name)
 	var out, output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, io.MultiWriter(&output, log)
+	if file, ok := log.(*os.File); ok {
+		cmd.Stderr = file // which may be a terminal, for the progress bar
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Run(); err != nil {

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/shiplock/shiplock/internal/test/e2e/sample/catalog"
 )
 
 // An Engine runs docker or podman and returns its standard output.
@@ -27,14 +29,6 @@ const (
 
 // keyLabel is the label with the hash of an image's inputs. An image is built only if its label differs.
 const keyLabel = "shiplock.key"
-
-// catalogs has the migration files of each release: versions up to last of the top-level directory, and a directory of its own.
-var catalogs = map[string]struct{ last, own string }{
-	"v1":       {last: "0005"},
-	"v2":       {last: "0008"},
-	"v3":       {last: "0008", own: "v3"},
-	"v3-fixed": {last: "0008", own: "v3-fixed"},
-}
 
 // Images builds the changed images of the migrator, the application's releases and their migrations, and returns their
 // names.
@@ -111,45 +105,11 @@ func migrationsImage(ctx context.Context, root string, engine Engine, release, b
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := Migrations(root, release, filepath.Join(dir, "migrations")); err != nil {
+	if err := catalog.Migrations(root, release, filepath.Join(dir, "migrations")); err != nil {
 		return err
 	}
 	file := filepath.Join(root, "hack", "sample", "migrations.Containerfile")
 	return image(ctx, engine, migrations+release, file, dir, base)
-}
-
-// Migrations creates a folder and copies a release's migration files into it.
-func Migrations(root, release, dir string) error {
-	catalog, ok := catalogs[release]
-	if !ok {
-		return fmt.Errorf("unknown release: %s", release)
-	}
-	folders := []string{filepath.Join(root, "migrations")}
-	if catalog.own != "" {
-		folders = append(folders, filepath.Join(root, "hack", "sample", "migrations", catalog.own))
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	for i, folder := range folders {
-		files, err := filepath.Glob(filepath.Join(folder, "*.sql"))
-		if err != nil {
-			return err
-		}
-		for _, file := range files {
-			if i == 0 && filepath.Base(file)[:4] > catalog.last {
-				continue
-			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return err
-			}
-			if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o644); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // image builds a Containerfile unless the engine has the tag with the same context, file and base.

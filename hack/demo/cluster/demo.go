@@ -43,10 +43,7 @@ type demo struct {
 }
 
 func newDemo(ctx context.Context) (*demo, error) {
-	title("Shiplock: database migrations as part of helm upgrade")
-	paragraph("A temporary Kubernetes cluster with PostgreSQL, and a small booking service in three releases.",
-		"The first run builds everything, which takes some minutes.")
-	d := &demo{start: time.Now()}
+	d := &demo{}
 	root, err := sample.Root(ctx)
 	if err != nil {
 		return nil, err
@@ -63,7 +60,8 @@ func newDemo(ctx context.Context) (*demo, error) {
 	}
 	helm := make(chan error, 1)
 	go func() { helm <- d.findHelm(ctx) }()
-	base, err := environment.Build(ctx, clusterName, filepath.Join(directory, "charts"), os.Stdout)
+	base, err := environment.Build(ctx, clusterName, filepath.Join(directory, "charts"), os.Stderr)
+	fmt.Fprintln(os.Stderr, "compiling helm")
 	if err := <-helm; err != nil {
 		return nil, err
 	}
