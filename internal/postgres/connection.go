@@ -103,9 +103,12 @@ func (db *Session) connectOnce(ctx context.Context, d *wire.Dialer, start time.T
 	defer cancel()
 	err = db.ReadServerInfo(short)
 	var lost *LostError
+	var unsupported *UnsupportedServerError
 	switch {
 	case err == nil:
 		return conn, nil
+	case errors.As(err, &unsupported):
+		return conn, &sessionError{&ConnectError{Target: db.Target(), Attempts: 1, Err: unsupported, Permanent: true}}
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case errors.As(err, &lost) && lost.Server != nil:

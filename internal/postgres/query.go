@@ -68,21 +68,26 @@ func (r singleRow) Scan(dest ...any) error {
 	return r.rows.Close()
 }
 
-// ReadServerInfo reads the server's properties and the facts of the inspection.
+// ReadServerInfo reads the server's properties and the facts of the inspection. It returns an
+// *UnsupportedServerError for a server that is too old or not PostgreSQL.
 func (db *Session) ReadServerInfo(ctx context.Context) error {
 	query := `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
 			pg_backend_pid(), pg_catalog.pg_postmaster_start_time()::text, coalesce(pg_catalog.inet_client_port(), -1), pg_catalog.pg_is_in_recovery(),
-			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE')), current_setting('server_encoding')`
+			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE')), current_setting('server_encoding'), pg_catalog.version()`
+	var version string
 	info := &db.Server
-	to := []any{&info.Version, &info.VersionNum, &info.Database, &info.User, &info.PID, &info.Started, &info.Port, &info.Standby, &info.Plpgsql, &info.Encoding}
+	to := []any{&info.Version, &info.VersionNum, &info.Database, &info.User, &info.PID, &info.Started, &info.Port, &info.Standby, &info.Plpgsql, &info.Encoding, &version}
 	if db.Opts.Inspection != nil {
 		columns, from := db.Opts.Inspection.Query()
 		query += ",\n\t\t\t" + columns + "\n\t\tFROM " + from
 		to = append(to, db.Opts.Inspection.Destinations()...)
 	}
 	if err := db.QueryRow(ctx, query).Scan(to...); err != nil {
-		return db.ClassifyError(ctx, err)
+		return db.explainFirstQuery(ctx, db.ClassifyError(ctx, err))
+	}
+	if err := unsupportedServer(version, db.Opts.DSN.Address()); err != nil {
+		return err
 	}
 	db.BackendPID.Store(int64(info.PID))
 	if db.Opts.Inspection == nil {

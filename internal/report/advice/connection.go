@@ -46,8 +46,13 @@ func Connection(err error, waitFlag string) string {
 		}
 		return "see the server log for details"
 	}
+	var unsupported *postgres.UnsupportedServerError
 	var dns *net.DNSError
 	switch {
+	case errors.As(err, &unsupported) && unsupported.TooOld:
+		return fmt.Sprintf("upgrade the server to PostgreSQL %d or newer, or correct the database URL; until then, golang-migrate applies the same files", postgres.MinMajor)
+	case errors.As(err, &unsupported):
+		return "correct the database URL, or use a migration tool that supports this database"
 	case errors.As(err, &dns):
 		return fmt.Sprintf("correct the host name %q, or raise %s if its service is still being created", dns.Name, waitFlag)
 	case errors.Is(err, syscall.ECONNREFUSED):

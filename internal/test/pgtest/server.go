@@ -40,8 +40,6 @@ type instance struct {
 	end  syscall.Signal
 	up   func(error) bool // reports whether the result of a connection attempt means that the server is ready
 	logs bytes.Buffer
-	// fetched reports whether its programs are those of hack/postgres.
-	fetched bool
 }
 
 // server is the test binary's server, and programs are its programs.
@@ -54,10 +52,6 @@ var (
 )
 
 func start(dir string) error {
-	bin, err := binDir()
-	if err != nil {
-		return err
-	}
 	cred, err := credential(dir)
 	if err != nil {
 		return err
@@ -65,8 +59,16 @@ func start(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "pw"), []byte(password), 0o644); err != nil {
 		return err
 	}
-	programs.bin, programs.dir, programs.cred = bin, dir, cred
-	server, err = initialize(bin, filepath.Join(dir, "data"))
+	programs.dir, programs.cred = dir, cred
+	if major := os.Getenv(majorVariable); major != "" {
+		programs.bin, err = versionBinDir(major)
+	} else {
+		programs.bin, err = binDir()
+	}
+	if err != nil {
+		return err
+	}
+	server, err = initialize(programs.bin, filepath.Join(dir, "data"))
 	return err
 }
 

@@ -14,6 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// majorVariable is the environment variable with the major version of the test binary's server, one of hack/postgres.
+// Without it, the server is the installed one.
+const majorVariable = "SHIPLOCK_TEST_POSTGRES"
+
 // versions are the servers of other PostgreSQL major versions that the test binary has started. They
 // end with it.
 var versions = struct {
@@ -27,12 +31,15 @@ type versionServer struct {
 	err    error
 }
 
-// Version creates a database for t on a server of a PostgreSQL major version: 14, 16, 17 or 18, as in
-// hack/postgres. All tests of the binary share that server. Its programs are downloaded on first
-// use; hack/setup.sh postgres lists the prerequisites.
+// Version creates a database for t on a server of a PostgreSQL major version, one of hack/postgres. All
+// tests of the binary share that server. Its programs are downloaded on first use; hack/setup.sh
+// postgres lists the prerequisites.
 func Version(t testing.TB, major int) *Database {
 	t.Helper()
 	require.NotNil(t, server, "the package's TestMain must call pgtest.Main")
+	if os.Getenv(majorVariable) == strconv.Itoa(major) {
+		return New(t)
+	}
 	versions.Lock()
 	v := versions.by[major]
 	if v == nil {
@@ -46,30 +53,35 @@ func Version(t testing.TB, major int) *Database {
 }
 
 func startVersion(major int) (*instance, error) {
-	script, err := inRepository(filepath.Join("hack", "postgres", "install.sh"))
+	bin, err := versionBinDir(strconv.Itoa(major))
 	if err != nil {
 		return nil, err
 	}
-	fetch := exec.Command(script, strconv.Itoa(major))
+	return initialize(bin, filepath.Join(programs.dir, fmt.Sprint("data-", major)))
+}
+
+// versionBinDir installs the programs of a major version, one of hack/postgres, and returns their folder.
+func versionBinDir(major string) (string, error) {
+	script, err := inRepository(filepath.Join("hack", "postgres", "install.sh"))
+	if err != nil {
+		return "", err
+	}
+	fetch := exec.Command(script, major)
 	var log strings.Builder
 	fetch.Stderr = &log
 	out, err := fetch.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s %d: %w\n%s", script, major, err, log.String())
+		return "", fmt.Errorf("%s %s: %w\n%s", script, major, err, log.String())
 	}
 	installed := strings.TrimSpace(string(out))
 	if programs.cred != nil { // the server's user cannot read the cache in root's home
-		own := filepath.Join(programs.dir, fmt.Sprint("postgresql-", major))
+		own := filepath.Join(programs.dir, "postgresql-"+major)
 		if err := os.CopyFS(own, os.DirFS(installed)); err != nil {
-			return nil, err
+			return "", err
 		}
 		installed = own
 	}
-	s, err := initialize(filepath.Join(installed, "bin"), filepath.Join(programs.dir, fmt.Sprint("data-", major)))
-	if s != nil {
-		s.fetched = true
-	}
-	return s, err
+	return filepath.Join(installed, "bin"), nil
 }
 
 func stopVersions() error {

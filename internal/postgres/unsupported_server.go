@@ -1,0 +1,89 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// MinMajor is the oldest supported major version of PostgreSQL, the oldest one that the tests run on. Older ones lack
+// client_connection_check_interval, with which the locks of a lost migrator end.
+const MinMajor = 14
+
+// An UnsupportedServerError reports a server that is too old, or that is not PostgreSQL although it speaks PostgreSQL's
+// protocol.
+type UnsupportedServerError struct {
+	// TooOld is set for a PostgreSQL older than MinMajor.
+	TooOld bool
+	// Product is the other product, such as "CockroachDB", or "" if version() names no known one.
+	Product string
+	// Version is the version of a PostgreSQL, as in "13.23", and otherwise the result of version(), which may be "".
+	Version string
+}
+
+func (e *UnsupportedServerError) Error() string {
+	switch {
+	case e.TooOld:
+		return fmt.Sprintf("the server is PostgreSQL %s; version %d or newer is required", e.Version, MinMajor)
+	case e.Product == "":
+		return "the server is not PostgreSQL"
+	}
+	return fmt.Sprintf("the server is %s, not PostgreSQL", e.Product)
+}
+
+// products are products that speak PostgreSQL's protocol, by a part of their version(). They lack what Shiplock relies on:
+// session advisory locks, DDL in transactions, or the system catalogs. Products that are PostgreSQL with additions, such as
+// Aurora PostgreSQL, AlloyDB and Timescale, return PostgreSQL's version().
+var products = []struct{ versionPart, name string }{
+	{"CockroachDB", "CockroachDB"},
+	{"-YB-", "YugabyteDB"},
+	{"Redshift", "Amazon Redshift"},
+	{"WarehousePG", "WarehousePG"},
+	{"Greenplum", "Greenplum"},
+	{"Cloudberry", "Apache Cloudberry"},
+	{"Materialize", "Materialize"},
+	{"RisingWave", "RisingWave"},
+}
+
+// unsupportedServer returns the reason not to use a server, or nil. version is the result of version(), or "" if it could not
+// be read; address is the server's address.
+func unsupportedServer(version, address string) error {
+	for _, product := range products {
+		if strings.Contains(version, product.versionPart) {
+			return &UnsupportedServerError{Product: product.name, Version: version}
+		}
+	}
+	// version() of Aurora DSQL is that of PostgreSQL. The endpoints of its clusters have these names.
+	if strings.Contains(address, ".dsql.") && strings.Contains(address, ".on.aws") {
+		return &UnsupportedServerError{Product: "Amazon Aurora DSQL", Version: version}
+	}
+	if version == "" {
+		return nil
+	}
+	words := strings.Fields(version)
+	if words[0] != "PostgreSQL" && words[0] != "EnterpriseDB" || len(words) == 1 {
+		return &UnsupportedServerError{Version: version}
+	}
+	var major int
+	if _, err := fmt.Sscanf(words[1], "%d", &major); err == nil && major < MinMajor {
+		return &UnsupportedServerError{TooOld: true, Version: words[1]}
+	}
+	return nil
+}
+
+// explainFirstQuery returns the reason not to use a server whose first query failed, if there is one, and otherwise the
+// query's error: the catalogs of another product lack what the query reads.
+func (db *Session) explainFirstQuery(ctx context.Context, err error) error {
+	if ServerError(err) == nil {
+		return err
+	}
+	defer db.CancelOnDone(ctx)()
+	var version string
+	if err := db.Conn.QueryRowContext(ctx, "SELECT version()").Scan(&version); err != nil {
+		db.Log.Debug("could not read the server version", "error", err)
+	}
+	if unsupported := unsupportedServer(version, db.Opts.DSN.Address()); unsupported != nil {
+		return unsupported
+	}
+	return err
+}
