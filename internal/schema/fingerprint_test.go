@@ -159,6 +159,36 @@ func TestFingerprint_EveryKindOfChange_Reported(t *testing.T) {
 	}
 }
 
+// TestFingerprint_ChangesOfNewerVersion_Reported checks what the catalogs of PostgreSQL 18 have in addition.
+func TestFingerprint_ChangesOfNewerVersion_Reported(t *testing.T) {
+	t.Parallel()
+	d := pgtest.Version(t, 18)
+	db := NewReader(teststore.Open(t, d))
+	require.NoError(t, db.session.Exec(t.Context(), `
+		CREATE TABLE v (a int, b int GENERATED ALWAYS AS (a * 2) VIRTUAL);
+		CREATE TABLE t (a int, CHECK (a > 0) NOT ENFORCED);
+		ALTER TABLE t ADD CONSTRAINT given NOT NULL a NOT VALID;
+		CREATE TABLE k (id int4range, during daterange, PRIMARY KEY (id, during WITHOUT OVERLAPS));
+		CREATE TABLE r (id int4range, during daterange, CONSTRAINT kept FOREIGN KEY (id, PERIOD during) REFERENCES k (id, PERIOD during))`))
+	for _, c := range []struct {
+		sql  string
+		want []string
+	}{
+		{"ALTER TABLE t VALIDATE CONSTRAINT given", []string{"changed constraint given of public.t"}},
+		{"ALTER TABLE t ALTER CONSTRAINT given NO INHERIT", []string{"changed constraint given of public.t"}},
+		{"ALTER TABLE v ALTER b SET EXPRESSION AS (a * 3)", []string{"changed column public.v.b"}},
+		{"ALTER TABLE v DROP b, ADD b int GENERATED ALWAYS AS (a * 3) STORED", []string{"changed column public.v.b"}},
+		{"ALTER TABLE t DROP CONSTRAINT t_a_check, ADD CONSTRAINT t_a_check CHECK (a > 0)", []string{"changed constraint t_a_check of public.t"}},
+		{"ALTER TABLE r ALTER CONSTRAINT kept NOT ENFORCED", []string{"changed constraint kept of public.r"}},
+		{"ALTER TABLE r DROP CONSTRAINT kept", []string{"removed constraint kept of public.r"}},
+		{"ALTER TABLE k DROP CONSTRAINT k_pkey CASCADE, ADD CONSTRAINT k_pkey PRIMARY KEY (id, during)", []string{"changed constraint k_pkey of public.k", "changed index public.k_pkey"}},
+	} {
+		before := fingerprint(t, db)
+		require.NoError(t, db.session.Exec(t.Context(), c.sql), c.sql)
+		assert.Equal(t, c.want, before.Changes(fingerprint(t, db)), c.sql)
+	}
+}
+
 func TestFingerprint_InvalidIndex_Reported(t *testing.T) {
 	t.Parallel()
 	db := NewReader(teststore.Open(t, pgtest.New(t)))

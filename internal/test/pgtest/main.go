@@ -7,11 +7,13 @@ import (
 	"testing"
 )
 
-// Main starts a server, runs a package's tests, and removes the given files. Call it from TestMain.
-// If PostgreSQL's programs are not installed, it prints the command that installs them and exits.
+// Main starts a server, runs a package's tests, and removes the given files. Call it from TestMain. The server is the
+// installed one, or that of hack/postgres whose major version SHIPLOCK_TEST_POSTGRES names. If PostgreSQL's programs are not
+// installed, it prints the command that installs them and exits.
 func Main(m *testing.M, remove ...string) {
+	ownMajor = os.Getenv(majorVariable)
 	// In GitHub Actions, the programs under test must not act as a step of the workflow.
-	for _, name := range []string{"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"} {
+	for _, name := range []string{"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", majorVariable} {
 		_ = os.Unsetenv(name)
 	}
 	dir, removeDir, err := folder()

@@ -60,8 +60,8 @@ func start(dir string) error {
 		return err
 	}
 	programs.dir, programs.cred = dir, cred
-	if major := os.Getenv(majorVariable); major != "" {
-		programs.bin, err = versionBinDir(major)
+	if ownMajor != "" {
+		programs.bin, err = versionBinDir(ownMajor)
 	} else {
 		programs.bin, err = binDir()
 	}

@@ -18,6 +18,9 @@ import (
 // Without it, the server is the installed one.
 const majorVariable = "SHIPLOCK_TEST_POSTGRES"
 
+// ownMajor is the value of majorVariable, which Main removes from the environment of the programs under test.
+var ownMajor string
+
 // versions are the servers of other PostgreSQL major versions that the test binary has started. They
 // end with it.
 var versions = struct {
@@ -37,7 +40,7 @@ type versionServer struct {
 func Version(t testing.TB, major int) *Database {
 	t.Helper()
 	require.NotNil(t, server, "the package's TestMain must call pgtest.Main")
-	if os.Getenv(majorVariable) == strconv.Itoa(major) {
+	if ownMajor == strconv.Itoa(major) {
 		return New(t)
 	}
 	versions.Lock()

@@ -1,7 +1,6 @@
 package pgtest
 
 import (
-	"os"
 	"strconv"
 	"testing"
 
@@ -25,7 +24,7 @@ func TestVersion_Installed_HasThatMajor(t *testing.T) {
 
 func TestVersion_OfOwnServer_SharesServer(t *testing.T) {
 	t.Parallel()
-	major, err := strconv.Atoi(os.Getenv(majorVariable))
+	major, err := strconv.Atoi(ownMajor)
 	if err != nil {
 		t.Skipf("%s is not set", majorVariable)
 	}
