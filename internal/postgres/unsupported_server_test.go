@@ -22,8 +22,8 @@ func TestUnsupportedServer_VersionTexts_Recognized(t *testing.T) {
 		{"PostgreSQL 14.4 (WarehousePG 7.2.0 build commit:abc) on x86_64-pc-linux-gnu, compiled by gcc (GCC) 11.3.0, 64-bit", "", "WarehousePG"},
 		{"PostgreSQL 14.4 (Apache Cloudberry 2.0.0-incubating build 1) on aarch64-unknown-linux-gnu, compiled by gcc (GCC) 11.5.0", "", "Apache Cloudberry"},
 		{"PostgreSQL 13.14.0-RisingWave-2.3.2 (58c5893670f326f0922b9bc58c61c83cabeccaa8)", "", "RisingWave"},
-		{"PostgreSQL 16", "abc.dsql.us-east-1.on.aws:5432", "Amazon Aurora DSQL"},
-		{"", "abc.dsql.us-east-1.on.aws:5432", "Amazon Aurora DSQL"},
+		{"PostgreSQL 16", "abc.dsql.eu-west-1.on.aws:5432", "Amazon Aurora DSQL"},
+		{"", "abc.dsql.eu-west-1.on.aws:5432", "Amazon Aurora DSQL"},
 		{"SomeDB 3.1", "", ""},
 		{"PostgreSQL", "", ""},
 	} {
