@@ -124,9 +124,9 @@ CREATE UNIQUE INDEX CONCURRENTLY i ON t (a);
 ALTER TABLE t ADD CONSTRAINT given NOT NULL a NOT VALID;
 `))
 	_, err := migrator.Up(t.Context(), o)
-	var fail *executor.MigrationError
+	var fail *migrationerror.Error
 	require.ErrorAs(t, err, &fail)
-	assert.Equal(t, executor.PartiallyApplied, fail.Outcome)
+	assert.Equal(t, migrationerror.PartiallyApplied, fail.Outcome)
 	assert.Equal(t, 2, fail.StatementsApplied)
 
 	d.Exec(t, "DELETE FROM t WHERE ctid = (SELECT min(ctid) FROM t)")
