@@ -96,6 +96,23 @@ func (db *Session) ReadServerInfo(ctx context.Context) error {
 	return db.Opts.Inspection.Finish()
 }
 
+// explainFirstQuery returns the reason not to use a server whose first query failed, if there is one, and otherwise the
+// query's error: the catalogs of another product lack what the query reads.
+func (db *Session) explainFirstQuery(ctx context.Context, err error) error {
+	if ServerError(err) == nil {
+		return err
+	}
+	defer db.CancelOnDone(ctx)()
+	var version string
+	if err := db.Conn.QueryRowContext(ctx, "SELECT version()").Scan(&version); err != nil {
+		db.Log.Debug("could not read the server version", "error", err)
+	}
+	if unsupported := unsupportedServer(version, db.Opts.DSN.Address()); unsupported != nil {
+		return unsupported
+	}
+	return err
+}
+
 // Exec runs SQL with the simple query protocol: several statements take one round trip.
 func (db *Session) Exec(ctx context.Context, query string) error {
 	defer db.CancelOnDone(ctx)()

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"fmt"
 	"strings"
 )
@@ -69,21 +68,4 @@ func unsupportedServer(version, address string) error {
 		return &UnsupportedServerError{TooOld: true, Version: words[1]}
 	}
 	return nil
-}
-
-// explainFirstQuery returns the reason not to use a server whose first query failed, if there is one, and otherwise the
-// query's error: the catalogs of another product lack what the query reads.
-func (db *Session) explainFirstQuery(ctx context.Context, err error) error {
-	if ServerError(err) == nil {
-		return err
-	}
-	defer db.CancelOnDone(ctx)()
-	var version string
-	if err := db.Conn.QueryRowContext(ctx, "SELECT version()").Scan(&version); err != nil {
-		db.Log.Debug("could not read the server version", "error", err)
-	}
-	if unsupported := unsupportedServer(version, db.Opts.DSN.Address()); unsupported != nil {
-		return unsupported
-	}
-	return err
 }

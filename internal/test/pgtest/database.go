@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,6 +39,8 @@ func nextName() string { return fmt.Sprintf("test %d", counter.Add(1)) }
 func Named(t testing.TB, name string) *Database {
 	t.Helper()
 	require.NotNil(t, server, "the package's TestMain must call pgtest.Main")
+	// go test reuses a cached result unless a variable has changed that a test reads; it does not see that Main reads this one.
+	_ = os.Getenv(majorVariable)
 	return server.newDatabase(t, name)
 }
 

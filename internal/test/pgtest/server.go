@@ -11,10 +11,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,14 +40,8 @@ type instance struct {
 	logs bytes.Buffer
 }
 
-// server is the test binary's server, and programs are its programs.
-var (
-	server   *instance
-	programs struct {
-		bin, dir string
-		cred     *syscall.Credential
-	}
-)
+// server is the test binary's server.
+var server *instance
 
 func start(dir string) error {
 	cred, err := credential(dir)
@@ -179,50 +171,6 @@ func (s *instance) stop() error {
 	}
 	<-s.done
 	return nil
-}
-
-// binDir returns the folder of the server's programs, which Debian does not add to PATH.
-func binDir() (string, error) {
-	if p, err := exec.LookPath("postgres"); err == nil {
-		if real, err := filepath.EvalSymlinks(p); err == nil {
-			p = real
-		}
-		if _, err := os.Stat(filepath.Join(filepath.Dir(p), "initdb")); err == nil {
-			return filepath.Dir(p), nil
-		}
-	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if err != nil || len(found) == 0 {
-		return "", errors.New("no PostgreSQL server programs (initdb, postgres) on PATH or in /usr/lib/postgresql/*/bin; on Debian: apt-get install postgresql")
-	}
-	newest := slices.MaxFunc(found, func(a, b string) int { return major(a) - major(b) })
-	return filepath.Dir(newest), nil
-}
-
-func major(initdb string) int {
-	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(initdb))))
-	return n
-}
-
-// credential returns the user that runs the server if the tests run as root, because PostgreSQL
-// does not start as root, and makes that user the owner of dir.
-func credential(dir string) (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-		if err := errors.Join(err1, err2); err != nil {
-			return nil, err
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, int(uid), int(gid))
-	}
-	return nil, errors.New("PostgreSQL does not run as root: create the user postgres or nobody")
 }
 
 func (s *instance) keywords(user, password, database string) string {

@@ -3,23 +3,13 @@ package pgtest
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
-
-// majorVariable is the environment variable with the major version of the test binary's server, one of hack/postgres.
-// Without it, the server is the installed one.
-const majorVariable = "SHIPLOCK_TEST_POSTGRES"
-
-// ownMajor is the value of majorVariable, which Main removes from the environment of the programs under test.
-var ownMajor string
 
 // versions are the servers of other PostgreSQL major versions that the test binary has started. They
 // end with it.
@@ -63,30 +53,6 @@ func startVersion(major int) (*instance, error) {
 	return initialize(bin, filepath.Join(programs.dir, fmt.Sprint("data-", major)))
 }
 
-// versionBinDir installs the programs of a major version, one of hack/postgres, and returns their folder.
-func versionBinDir(major string) (string, error) {
-	script, err := inRepository(filepath.Join("hack", "postgres", "install.sh"))
-	if err != nil {
-		return "", err
-	}
-	fetch := exec.Command(script, major)
-	var log strings.Builder
-	fetch.Stderr = &log
-	out, err := fetch.Output()
-	if err != nil {
-		return "", fmt.Errorf("%s %s: %w\n%s", script, major, err, log.String())
-	}
-	installed := strings.TrimSpace(string(out))
-	if programs.cred != nil { // the server's user cannot read the cache in root's home
-		own := filepath.Join(programs.dir, "postgresql-"+major)
-		if err := os.CopyFS(own, os.DirFS(installed)); err != nil {
-			return "", err
-		}
-		installed = own
-	}
-	return filepath.Join(installed, "bin"), nil
-}
-
 func stopVersions() error {
 	versions.Lock()
 	defer versions.Unlock()
@@ -95,20 +61,4 @@ func stopVersions() error {
 		err = errors.Join(err, v.server.stop())
 	}
 	return err
-}
-
-// inRepository returns the path of a file of the repository.
-func inRepository(name string) (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, name), nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("no go.mod in a parent folder: run the tests in the repository")
-		}
-	}
 }
