@@ -108,7 +108,7 @@ func (db *Session) connectOnce(ctx context.Context, d *wire.Dialer, start time.T
 	case err == nil:
 		return conn, nil
 	case errors.As(err, &unsupported):
-		return conn, &sessionError{&ConnectError{Target: db.Target(), Attempts: 1, Err: unsupported, Permanent: true}}
+		return conn, retry.Permanent(&ConnectError{Target: db.Target(), Attempts: 1, Err: unsupported, Permanent: true})
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case errors.As(err, &lost) && lost.Server != nil:
