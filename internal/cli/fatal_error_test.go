@@ -129,7 +129,7 @@ func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 func TestUp_FatalError_MessageReported(t *testing.T) {
 	t.Parallel()
 	sleeping := func(d *pgtest.Database) string {
-		return fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%pg_sleep(600)%%' AND pid <> pg_backend_pid()", pq.QuoteLiteral(d.Name))
+		return fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%pg_sleep(600)%%' AND wait_event = 'PgSleep'", pq.QuoteLiteral(d.Name))
 	}
 	files := map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);\nSELECT pg_sleep(600);"}
 	run := func(t *testing.T, d *pgtest.Database, then func()) outcome {

@@ -3,6 +3,8 @@ package postgres
 import (
 	"fmt"
 	"strings"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // MinMajor is the oldest supported major version of PostgreSQL, the oldest one that the tests run on. Older ones lack
@@ -21,13 +23,17 @@ type UnsupportedServerError struct {
 }
 
 func (e *UnsupportedServerError) Error() string {
-	switch {
-	case e.TooOld:
+	if e.TooOld {
 		return fmt.Sprintf("the server is PostgreSQL %s; version %d or newer is required", e.Version, MinMajor)
-	case e.Product == "":
-		return "the server is not PostgreSQL"
 	}
-	return fmt.Sprintf("the server is %s, not PostgreSQL", e.Product)
+	message := "the server is not PostgreSQL"
+	if e.Product != "" {
+		message = fmt.Sprintf("the server is %s, not PostgreSQL", e.Product)
+	}
+	if e.Version != "" {
+		message += "; its version: " + text.CleanLine(e.Version)
+	}
+	return message
 }
 
 // products are products that speak PostgreSQL's protocol, by a part of their version(). They lack what Shiplock relies on:

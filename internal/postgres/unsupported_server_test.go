@@ -65,7 +65,7 @@ func TestOpen_OtherProduct_Refused(t *testing.T) {
 			d := pgtest.New(t)
 			d.Exec(t, "CREATE OR REPLACE FUNCTION pg_catalog.version() RETURNS text AS $$SELECT 'CockroachDB CCL v24.3.5'$$ LANGUAGE sql;"+function)
 			_, err := Open(t.Context(), testOptions(t, d.URL()))
-			requireUnsupported(t, err, "the server is CockroachDB, not PostgreSQL")
+			requireUnsupported(t, err, "the server is CockroachDB, not PostgreSQL; its version: CockroachDB CCL v24.3.5")
 		})
 	}
 }

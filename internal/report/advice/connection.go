@@ -52,7 +52,7 @@ func Connection(err error, waitFlag string) string {
 	case errors.As(err, &unsupported) && unsupported.TooOld:
 		return fmt.Sprintf("upgrade the server to PostgreSQL %d or newer, or correct the database URL; until then, golang-migrate applies the same files", postgres.MinMajor)
 	case errors.As(err, &unsupported):
-		return "correct the database URL, or use a migration tool that supports this database"
+		return "correct the database URL, or use a migration tool that supports this database; the migrator relies on PostgreSQL's advisory locks, DDL in transactions, and system catalogs"
 	case errors.As(err, &dns):
 		return fmt.Sprintf("correct the host name %q, or raise %s if its service is still being created", dns.Name, waitFlag)
 	case errors.Is(err, syscall.ECONNREFUSED):

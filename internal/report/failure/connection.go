@@ -30,11 +30,6 @@ func connectReport(_ error, e *postgres.ConnectError) report.Report {
 	}
 	c.Database = e.Target
 	addServer(&c, e.Err)
-	var unsupported *postgres.UnsupportedServerError
-	if errors.As(e.Err, &unsupported) && !unsupported.TooOld {
-		c.Add("version", unsupported.Version)
-		c.Add("why", "the migrator relies on PostgreSQL's advisory locks, transactional DDL, and system catalogs")
-	}
 	var invalid x509.CertificateInvalidError
 	if errors.As(e.Err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil {
 		c.Add("why", fmt.Sprintf("the server's certificate is valid from %s to %s", invalid.Cert.NotBefore.UTC().Format(time.DateOnly), invalid.Cert.NotAfter.UTC().Format(time.DateOnly)))
