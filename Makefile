@@ -52,7 +52,7 @@ build: ## Build the migrator for this machine, into bin/
 .PHONY: image
 image: ## Build the migrator's image; IMAGE=name:tag
 	hack/setup.sh go engine
-	hack/image.sh $(IMAGE)
+	RELEASE=yes hack/image.sh $(IMAGE)
 
 .PHONY: lint
 lint: ## Check code, scripts, chart, generated files, and the dependency list

@@ -4,7 +4,7 @@
 #   hack/image.sh                                   builds bin/image/migrator
 #   hack/image.sh localhost/shiplock/migrator:dev   also builds the image
 #
-# Environment: VERSION (default: from git), OUT (default: bin/image),
+# Environment: RELEASE (if set, the binary has no paths of this machine), VERSION (default: from git), OUT (default: bin/image),
 # SHIPLOCK_ENGINE (docker or podman; default: docker if it works, otherwise podman).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,7 +29,9 @@ engine() {
 binary() {
 	# cgo for PostgreSQL's parser; linked statically, with Go's resolver and user
 	# lookup, because glibc's cannot be linked statically.
-	CGO_ENABLED=1 go build -trimpath -tags netgo,osusergo -o "$out/migrator" \
+	# Only a release trims paths: without -trimpath, a build shares the compiled parser with the tests and
+	# `go build`, which saves 50 seconds of processor time.
+	CGO_ENABLED=1 go build ${RELEASE:+-trimpath} -tags netgo,osusergo -o "$out/migrator" \
 		-ldflags "-s -w -linkmode external -extldflags '-static'
 			-X github.com/shiplock/shiplock/internal/cli.Version=$version
 			-X github.com/shiplock/shiplock/internal/cli.Commit=$commit" \
