@@ -138,7 +138,10 @@ func (l *local) kill(ctx context.Context) error {
 	err = l.until(ctx, "the index to be built", `SELECT count(*) > 0 FROM pg_stat_activity
 		WHERE query ~ 'CREATE INDEX CONCURRENTLY' AND state = 'active' AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()`)
 	if err == nil {
-		time.Sleep(l.pause)
+		select {
+		case <-ctx.Done():
+		case <-time.After(l.pause):
+		}
 	}
 	if err := errors.Join(err, up.Process.Kill()); err != nil {
 		return errors.Join(err, up.Wait())

@@ -65,7 +65,8 @@ func run(ctx context.Context, onlyLocal bool) error {
 	}
 	cluster := prepare(ctx)
 	if err := l.play(ctx, "."); err != nil {
-		return errors.Join(err, cluster.stop())
+		cluster.stop()
+		return err
 	}
 	return cluster.play(s)
 }

@@ -41,6 +41,7 @@ func prepare(ctx context.Context) *preparation {
 			err = p.run(ctx, reader)
 		}
 		p.ended <- err
+		close(p.ended)
 	}()
 	return p
 }
@@ -135,9 +136,9 @@ func (p *preparation) play(s *status) error {
 	return <-p.ended
 }
 
-// stop ends the preparation.
-func (p *preparation) stop() error {
+// stop ends the preparation, whose error is then that it was stopped.
+func (p *preparation) stop() {
 	p.cancel()
-	<-p.ended // its error is that it was stopped
-	return nil
+	for range p.ended {
+	}
 }
