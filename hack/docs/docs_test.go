@@ -174,6 +174,18 @@ func TestREADME_Versions_AsTested(t *testing.T) {
 	assert.Contains(t, readme, " and "+m[1])
 }
 
+// TestGitOps_Versions_AsTested checks the versions of the GitOps engines that the guide names.
+func TestGitOps_Versions_AsTested(t *testing.T) {
+	guide := read(t, "docs/guides/gitops.md")
+	for text, tool := range map[string]struct{ file, module string }{
+		"(`gitops-engine` %s)": {"hack/tools/argocd-sync/go.mod", "github.com/argoproj/argo-cd/gitops-engine/v3"},
+	} {
+		m := regexp.MustCompile(regexp.QuoteMeta(tool.module) + ` v([\d.]+)`).FindStringSubmatch(read(t, tool.file))
+		require.NotNil(t, m, tool.module)
+		assert.Contains(t, guide, fmt.Sprintf(text, m[1]))
+	}
+}
+
 // TestContributing_Paths_Exist checks the files and directories that CONTRIBUTING.md names;
 // NAME and PACKAGE stand for any.
 func TestContributing_Paths_Exist(t *testing.T) {

@@ -2,8 +2,9 @@
 # Builds command line tools from the Go module proxy into the cache and prints the path of each binary.
 #
 #   hack/tools/install.sh NAME...     names: the folders beside this script (helm3, helm4, helm-docs, golangci-lint, govulncheck,
-#                                     actionlint, helm4-library, a program that embeds Helm 4, and the peers of
-#                                     `make chaos`: golang-migrate, goose)
+#                                     actionlint, helm4-library, a program that embeds Helm 4, argocd-sync, a program that embeds
+#                                     Argo CD's sync engine, Flux's helm-controller, and the peers of `make chaos`:
+#                                     golang-migrate, goose)
 #
 # Each tool is pinned by the go.mod and go.sum of its own folder, so that no two of them argue over a shared
 # dependency. A binary is cached under a hash of both files, of the folder's Go files, of this script and of the Go toolchain;
@@ -83,6 +84,10 @@ tool() {
   package=$(sed -n 's/^tool //p' go.mod)
   # The caller may be inside another module's build: its go.work and flags must not apply here.
   export GOWORK=off GOFLAGS=-buildvcs=false
+  # A tool that needs a newer Go than the installed one names it; the go command fetches it from the module proxy.
+  if grep -q '^toolchain ' go.mod; then
+    export GOTOOLCHAIN=auto
+  fi
   # shellcheck disable=SC2046 # the names have no blanks
   key=$(cat go.mod go.sum $(compgen -G '*.go' || true) "$here/install.sh" <(go env GOVERSION GOOS GOARCH) | git hash-object --stdin)
   binary=$cache/$name/$key/$(basename "$package")

@@ -29,7 +29,7 @@ func TestScenarios(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Files:              scripts(t),
 		Setup:              suite.setup,
-		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"image": imageCommand, "database": databaseCommand},
+		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"image": imageCommand, "database": databaseCommand, "tool": toolCommand},
 		RequireUniqueNames: true,
 	})
 }
