@@ -8,6 +8,8 @@ import (
 
 	"github.com/shiplock/shiplock/internal/check/finding"
 	"github.com/shiplock/shiplock/internal/check/gitbase"
+	"github.com/shiplock/shiplock/internal/check/statements"
+	"github.com/shiplock/shiplock/internal/config"
 )
 
 // Options are what to check.
@@ -56,6 +58,9 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if v := settings.version(o.PostgresVersion); v < OldestPostgres || v > NewestPostgres {
+		return Result{}, &config.UsageError{Problem: fmt.Sprintf("invalid --postgres-version %d: want a major version from %d to %d", v, OldestPostgres, NewestPostgres)}
+	}
 	base, err := openBase(ctx, o)
 	if err != nil {
 		return Result{}, err
@@ -70,6 +75,11 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	}
 	findings := append(d.findings, c.findings...)
 	findings = append(findings, d.checkFiles()...)
+	ofStatements, err := statements.Check(d.upFiles(), r.PostgresVersion)
+	if err != nil {
+		return Result{}, err
+	}
+	findings = append(findings, ofStatements...)
 	r.Findings = settings.apply(applyAllows(d.files, settings, findings))
 	finding.Sort(r.Findings)
 	if finding.Count(r.Findings, finding.Error) > 0 {

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/shiplock/shiplock/internal/check/finding"
+	"github.com/shiplock/shiplock/internal/check/statements"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/sqlfile"
@@ -161,6 +162,17 @@ func (f *file) read(dir string) error {
 // checksum returns the checksum of the file, which does not cover comments and white space.
 func (f *file) checksum(dir string) (string, error) {
 	return sqlfile.Checksum(func() (io.ReadCloser, error) { return os.Open(filepath.Join(dir, f.file)) })
+}
+
+// upFiles returns the up files whose SQL could be split, by version.
+func (d *directory) upFiles() []statements.File {
+	var out []statements.File
+	for _, f := range d.files {
+		if f.script != nil && !f.Down {
+			out = append(out, statements.File{Name: f.file, Script: f.script, New: f.isNew})
+		}
+	}
+	return out
 }
 
 // newFiles returns the number of files that are not in the base.

@@ -42,6 +42,8 @@ func (a *app) check() *cobra.Command {
 	fs := cmd.Flags()
 	a.settings.SourceFlag(fs)
 	flags.WithEnv(fs).StringVar(&f.Base, "base", "git ref whose files are merged, such as origin/main; by default the remote's default branch, if the clone records it")
+	flags.WithEnv(fs).Var(flags.Count(&f.PostgresVersion, fmt.Sprintf("a major version from %d to %d, or 0 for that of .shiplock.yaml", check.OldestPostgres, check.NewestPostgres)),
+		"postgres-version", "major version of PostgreSQL that the migrations run on; 0 for that of .shiplock.yaml, by default the newest")
 	fs.BoolVar(&f.renumber, "renumber", false, "rename new migrations to versions above the base with git mv, and check nothing")
 	fs.BoolVar(&f.rules, "rules", false, "list the rules")
 	fs.StringArrayVarP(&f.outputs, "output", "o", []string{"text"}, "output format: text, json, sarif, gitlab, or markdown; FORMAT=FILE writes to a file; repeatable")
@@ -50,7 +52,8 @@ func (a *app) check() *cobra.Command {
 
 const checkLong = `Check the migration files without a database, for example in a pull request. check reports duplicate
 versions, versions that are not above the base, merged files that were edited, renamed, or deleted,
-missing and misnamed files, and contradictory directives.
+missing and misnamed files, and contradictory directives. It also reports statements that block or
+break a running application, with their locks and the SQL to write instead.
 
 The base is a git ref. Its files are merged: only the files that it does not have are checked. git
 needs only the commit of the ref, so that a shallow clone suffices. Without a base, every file is

@@ -3,7 +3,7 @@ package finding
 import "slices"
 
 // Rules are all rules, in the order of the documentation.
-var Rules = fileRules
+var Rules = slices.Concat(fileRules, statementRules)
 
 // Lookup returns the rule with an ID.
 func Lookup(id string) (Rule, bool) {

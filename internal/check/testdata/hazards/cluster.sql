@@ -1,0 +1,2 @@
+-- table-rewrite
+CLUSTER orders USING orders_user_id_idx;

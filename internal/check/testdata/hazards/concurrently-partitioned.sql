@@ -1,0 +1,2 @@
+-- concurrently-fails
+CREATE INDEX CONCURRENTLY events_at_idx ON events (at);

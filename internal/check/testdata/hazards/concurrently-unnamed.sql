@@ -1,0 +1,2 @@
+-- unnamed-concurrent-index
+CREATE INDEX CONCURRENTLY ON orders (note);

@@ -1,0 +1,2 @@
+-- data-loss
+DELETE FROM orders;

@@ -1,0 +1,2 @@
+-- detach-not-concurrent
+ALTER TABLE events DETACH PARTITION events_2024;

@@ -1,0 +1,2 @@
+-- trigger-disabled
+ALTER TABLE orders DISABLE TRIGGER ALL;

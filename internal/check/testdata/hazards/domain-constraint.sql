@@ -1,0 +1,2 @@
+-- domain-constraint-validation
+ALTER DOMAIN email ADD CONSTRAINT email_check CHECK (VALUE ~ '@');

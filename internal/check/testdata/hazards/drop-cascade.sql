@@ -1,0 +1,2 @@
+-- drop-cascade
+DROP TABLE users CASCADE;

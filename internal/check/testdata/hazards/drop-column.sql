@@ -1,0 +1,2 @@
+-- data-loss
+ALTER TABLE users DROP COLUMN phone;

@@ -1,0 +1,2 @@
+-- incompatible-change
+ALTER TABLE orders ALTER COLUMN state DROP DEFAULT;

@@ -1,0 +1,2 @@
+-- incompatible-change
+DROP FUNCTION total_of(bigint);

@@ -1,0 +1,2 @@
+-- primary-key-dropped
+ALTER TABLE bookings DROP CONSTRAINT bookings_pkey;

@@ -1,0 +1,2 @@
+-- json-column
+ALTER TABLE orders ADD COLUMN options json;

@@ -1,0 +1,2 @@
+-- explicit-lock
+LOCK TABLE orders IN ACCESS EXCLUSIVE MODE;

@@ -1,0 +1,3 @@
+-- lock-timeout-disabled
+SET lock_timeout = 0;
+ALTER TABLE orders ADD COLUMN channel text;

@@ -1,0 +1,2 @@
+-- not-null-scan
+ALTER TABLE orders ALTER COLUMN user_id SET NOT NULL;

@@ -1,0 +1,2 @@
+-- refresh-not-concurrent
+REFRESH MATERIALIZED VIEW sales;

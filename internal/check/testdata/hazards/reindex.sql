@@ -1,0 +1,2 @@
+-- reindex-not-concurrent
+REINDEX TABLE orders;

@@ -1,0 +1,2 @@
+-- incompatible-change
+ALTER TABLE orders RENAME COLUMN note TO remark;

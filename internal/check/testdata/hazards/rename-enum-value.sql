@@ -1,0 +1,2 @@
+-- incompatible-change
+ALTER TYPE state RENAME VALUE 'done' TO 'finished';

@@ -1,0 +1,2 @@
+-- incompatible-change
+ALTER SCHEMA app RENAME TO application;

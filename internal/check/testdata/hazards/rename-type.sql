@@ -1,0 +1,2 @@
+-- incompatible-change
+ALTER TYPE state RENAME TO order_state;

@@ -1,0 +1,3 @@
+-- trigger-disabled
+SET session_replication_role = replica;
+INSERT INTO products VALUES (1, 'a');

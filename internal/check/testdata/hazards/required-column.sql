@@ -1,0 +1,2 @@
+-- incompatible-change
+ALTER TABLE orders ADD COLUMN channel text NOT NULL;

@@ -1,0 +1,2 @@
+-- incompatible-change
+ALTER TABLE orders SET SCHEMA shop;

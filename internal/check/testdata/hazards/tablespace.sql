@@ -1,0 +1,2 @@
+-- table-rewrite
+ALTER TABLE orders SET TABLESPACE fast;

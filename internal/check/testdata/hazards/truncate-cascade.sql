@@ -1,0 +1,2 @@
+-- truncate-cascade
+TRUNCATE users CASCADE;

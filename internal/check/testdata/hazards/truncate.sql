@@ -1,0 +1,2 @@
+-- data-loss
+TRUNCATE orders;

@@ -1,0 +1,2 @@
+-- column-type-change
+ALTER TABLE orders ALTER COLUMN id TYPE bigint;

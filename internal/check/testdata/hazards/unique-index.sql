@@ -1,0 +1,2 @@
+-- index-not-concurrent
+CREATE UNIQUE INDEX users_mail_key ON users (mail);

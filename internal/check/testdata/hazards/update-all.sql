@@ -1,0 +1,2 @@
+-- unbatched-write
+UPDATE orders SET note = '' WHERE note IS NULL;

@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN changed timestamptz NOT NULL DEFAULT now();

@@ -1,0 +1,2 @@
+COMMENT ON TABLE orders IS 'Orders';
+GRANT SELECT ON orders TO PUBLIC;

@@ -1,0 +1,3 @@
+-- shiplock:min-compatible-version 1
+-- shiplock:allow data-loss: exported to the warehouse
+ALTER TABLE users DROP COLUMN phone;

@@ -1,0 +1,3 @@
+CREATE TYPE kind AS ENUM ('a');
+ALTER TYPE kind ADD VALUE 'b';
+CREATE TABLE things (kind kind DEFAULT 'b');

@@ -1,0 +1,2 @@
+UPDATE products SET title = 'Room' WHERE id = 7;
+DELETE FROM products WHERE id IN (8, 9);

@@ -1,0 +1,3 @@
+CREATE TEMPORARY TABLE work AS SELECT id FROM users WHERE id = 1;
+CREATE INDEX work_idx ON work (id);
+DELETE FROM work;
