@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 hack/dependencies.sh >cmd/migrator/dependencies.golden
 go run ./hack/reference
 go run ./hack/structure -write
-go test ./internal/test/charttest ./internal/cli ./internal/notify/{github,kubernetes,pushgateway,slack,webhook} ./hack/docs -update
+go test ./internal/test/charttest ./internal/cli ./internal/check/output ./internal/notify/{github,kubernetes,pushgateway,slack,webhook} ./hack/docs -update
