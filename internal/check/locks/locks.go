@@ -10,15 +10,6 @@ import (
 	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
-// Locks are the strongest modes of a statement's locks, by table.
-type Locks map[*model.Table]Mode
-
-func (l Locks) add(t *model.Table, m Mode) {
-	if t != nil && m > l[t] {
-		l[t] = m
-	}
-}
-
 // Of returns the locks that a statement takes on tables that exist before it.
 func Of(n *pgquery.Node, s *model.Schema) Locks {
 	l := Locks{}
@@ -110,20 +101,6 @@ func Of(n *pgquery.Node, s *model.Schema) Locks {
 	return l
 }
 
-// addTree adds a lock on a table and, unless ONLY was given, on its partitions and child tables.
-func addTree(l Locks, t *model.Table, m Mode, children bool) {
-	if t == nil {
-		return
-	}
-	l.add(t, m)
-	if !children {
-		return
-	}
-	for _, c := range t.Children {
-		addTree(l, c, m, true)
-	}
-}
-
 // addReferencing adds the tables whose foreign keys reference a table that is locked already, as
 // TRUNCATE CASCADE does.
 func addReferencing(l Locks, s *model.Schema) {
@@ -159,20 +136,6 @@ func createTable(l Locks, st *pgquery.CreateStmt, s *model.Schema) {
 		}
 		foreignKeys(l, e, st.Relation, s)
 	}
-}
-
-// foreignKeys adds the locks on the tables that a column or constraint references.
-func foreignKeys(l Locks, e *pgquery.Node, own *pgquery.RangeVar, s *model.Schema) {
-	constraints := append([]*pgquery.Node{e}, e.GetColumnDef().GetConstraints()...)
-	for _, n := range constraints {
-		if target := n.GetConstraint().GetPktable(); target != nil && !sameName(target, own) {
-			addTree(l, s.Table(target), ShareRowExclusive, true)
-		}
-	}
-}
-
-func sameName(a, b *pgquery.RangeVar) bool {
-	return a.GetRelname() == b.GetRelname() && a.GetSchemaname() == b.GetSchemaname()
 }
 
 func drop(l Locks, st *pgquery.DropStmt, s *model.Schema) {

@@ -9,10 +9,8 @@ package statements
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
@@ -23,13 +21,6 @@ import (
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/source"
 )
-
-// A File is an up file.
-type File struct {
-	Name   string
-	Script *script.Script
-	New    bool
-}
 
 // Check returns the findings of the new files. files are all up files by version, and postgres is
 // the major version of the server.
@@ -43,50 +34,6 @@ func Check(files []File, postgres int) ([]finding.Finding, error) {
 		return nil, err
 	}
 	return c.findings, nil
-}
-
-// A checker is the state of a check.
-type checker struct {
-	schema   *model.Schema
-	postgres int
-	findings []finding.Finding
-
-	file      File
-	index     int // of the statement in its file
-	statement script.Statement
-	locks     locks.Locks
-	tx        transaction
-	// compatible are the statements for which package compatibility is not asked, because the files
-	// show more about them: changes of types, and NOT NULL of columns that cannot be NULL already.
-	compatible  map[place]bool
-	foreignKeys []foreignKey
-}
-
-// A place is a statement of a file.
-type place struct {
-	file  string
-	index int
-}
-
-// A foreignKey is a new foreign key of a table that exists already.
-type foreignKey struct {
-	table   *model.Table
-	columns []string
-	at      finding.Finding
-}
-
-// A transaction is what earlier statements of a transaction have done.
-type transaction struct {
-	explicit bool // opened by a BEGIN in the file
-	held     map[*model.Table]heldLock
-	values   map[string]bool // added to enum types
-	several  bool            // MultipleTablesLocked is reported
-}
-
-// A heldLock is a lock that an earlier statement has taken.
-type heldLock struct {
-	mode locks.Mode
-	line int
 }
 
 func (c *checker) checkFile(f File) {
@@ -134,30 +81,6 @@ func (c *checker) hold(n *pgquery.Node) {
 	}
 }
 
-func (c *checker) line() int { return c.file.Script.LineOf(c.statement) }
-
-// newFinding returns a finding about the statement.
-func (c *checker) newFinding(rule, format string, args ...any) finding.Finding {
-	return finding.Finding{Rule: rule, File: c.file.Name, Line: c.line(), Message: fmt.Sprintf(format, args...), Statement: c.index}
-}
-
-// report adds a finding about the statement; instead may be empty.
-func (c *checker) report(rule, instead, format string, args ...any) {
-	f := c.newFinding(rule, format, args...)
-	f.Instead = instead
-	c.findings = append(c.findings, f)
-}
-
-// reportLock adds a finding about the lock that the statement takes on a table.
-func (c *checker) reportLock(rule string, t *model.Table, instead, format string, args ...any) {
-	f := c.newFinding(rule, format, args...)
-	f.Instead = instead
-	if m := c.locks[t]; m > locks.None {
-		f.Lock = &finding.Lock{Table: t.Name, Mode: m.String(), Blocks: m.Blocks()}
-	}
-	c.findings = append(c.findings, f)
-}
-
 // unindexedForeignKeys reports the new foreign keys that no index covers after the last file.
 func (c *checker) unindexedForeignKeys() {
 	for _, k := range c.foreignKeys {
@@ -191,25 +114,4 @@ func (c *checker) incompatibleChanges(files []File) error {
 			Message: change.Text + ", which the version of the application that still runs may use"})
 	}
 	return nil
-}
-
-// declaresCompatibility reports whether the file has a minimum compatible version, so that changes
-// that older versions do not support are intended.
-func (c *checker) declaresCompatibility() bool {
-	return c.file.Script.Directives.MinCompatibleVersion > 0
-}
-
-// replaceFirst returns the statement's SQL with other first words; "" if it does not begin with
-// words.
-func (c *checker) replaceFirst(words, with string) string {
-	fields := strings.Fields(words)
-	rest := c.statement.Text
-	for _, w := range fields {
-		rest = strings.TrimLeft(rest, " \t\r\n")
-		if len(rest) < len(w) || !strings.EqualFold(rest[:len(w)], w) {
-			return ""
-		}
-		rest = rest[len(w):]
-	}
-	return with + rest + ";"
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/report/checkfailure"
 	"github.com/shiplock/shiplock/internal/report/failure"
 	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/script"
@@ -54,7 +55,12 @@ func (r Run) Message(s *Summary, err error) notify.Message {
 }
 
 func (r Run) failed(m *notify.Message, err error) {
-	diagnosis := failure.Report(err, r.Run, r.Redact)
+	diagnosis, found := checkfailure.Build(err)
+	if found {
+		diagnosis = diagnosis.Complete(r.Run, r.Redact)
+	} else {
+		diagnosis = failure.Report(err, r.Run, r.Redact)
+	}
 	m.ExitCode, m.Title, m.Rows, m.Report = diagnosis.Code, diagnosis.Title, diagnosis.Rows, diagnosis.String()
 	m.Position = position(err)
 	var run *migrator.RunError

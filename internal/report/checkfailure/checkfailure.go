@@ -1,9 +1,10 @@
 // Package checkfailure builds the failure reports of migrator check: findings of severity error, a
-// base that git cannot read, and an invalid settings file. Package failure calls its functions by
-// the type of the error.
+// base that git cannot read, and an invalid settings file. Package outcome asks it for the report of
+// an error before package failure.
 package checkfailure
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,11 +15,29 @@ import (
 	"github.com/shiplock/shiplock/internal/text"
 )
 
+// Build returns the report of an error of migrator check; false for other errors.
+func Build(err error) (report.Report, bool) {
+	var (
+		failed   *check.FailedError
+		base     *gitbase.Error
+		settings *check.SettingsError
+	)
+	switch {
+	case errors.As(err, &failed):
+		return findings(failed), true
+	case errors.As(err, &base):
+		return unreadableBase(base), true
+	case errors.As(err, &settings):
+		return invalidSettings(settings), true
+	}
+	return report.Report{}, false
+}
+
 // maxLines is the number of findings that a report lists.
 const maxLines = 12
 
-// Findings describes files for which migrator check has findings of severity error.
-func Findings(_ error, e *check.FailedError) report.Report {
+// findings describes files for which migrator check has findings of severity error.
+func findings(e *check.FailedError) report.Report {
 	total := finding.Count(e.Result.Findings, finding.Error)
 	c := report.Report{Code: report.ExitRefused, Title: "check: " + text.Plural(total, "error")}
 	var lines []string
@@ -37,8 +56,8 @@ func Findings(_ error, e *check.FailedError) report.Report {
 	return c
 }
 
-// Base describes a base that git cannot read.
-func Base(_ error, e *gitbase.Error) report.Report {
+// unreadableBase describes a base that git cannot read.
+func unreadableBase(e *gitbase.Error) report.Report {
 	c := report.Report{Code: report.ExitUsage, Title: e.Error()}
 	if e.Advice != "" {
 		c.Add("next", e.Advice)
@@ -46,8 +65,8 @@ func Base(_ error, e *gitbase.Error) report.Report {
 	return c
 }
 
-// Settings describes an invalid settings file.
-func Settings(_ error, e *check.SettingsError) report.Report {
+// invalidSettings describes an invalid settings file.
+func invalidSettings(e *check.SettingsError) report.Report {
 	c := report.Report{Code: report.ExitUsage, Title: "invalid settings file: " + e.Error()}
 	c.Add("next", "correct "+e.File)
 	return c

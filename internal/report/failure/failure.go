@@ -12,7 +12,6 @@ import (
 
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/report/advice"
-	"github.com/shiplock/shiplock/internal/report/checkfailure"
 )
 
 // Report returns the failure report for the error of a run, with its exit code. redact hides secrets
@@ -32,9 +31,6 @@ func build(err error, run report.Run) report.Report {
 
 // builders are tried in order: an error often wraps others, of which the first in this list decides.
 var builders = []func(error) (report.Report, bool){
-	of(checkfailure.Findings),
-	of(checkfailure.Base),
-	of(checkfailure.Settings),
 	of(waitReport),
 	of(toolReport),
 	of(earlierToolReport),
