@@ -59,10 +59,10 @@ type Lock struct {
 // WholeFile is the Statement of a finding about a file as a whole.
 const WholeFile = -1
 
-// Sort orders findings by file, line and rule.
+// Sort orders findings by file, line, rule and message.
 func Sort(findings []Finding) {
 	slices.SortStableFunc(findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Rule, b.Rule))
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Message, b.Message))
 	})
 }
 

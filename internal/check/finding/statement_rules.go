@@ -134,7 +134,7 @@ USING INDEX then takes the lock only for a moment.`,
 		ID: ExclusionConstraint, Severity: Error, Title: "exclusion constraint on an existing table",
 		Reason: `ADD EXCLUDE builds an index under ACCESS EXCLUSIVE, and PostgreSQL has no way to build it concurrently.
 Schedule it for a time without load, or create a new table with the constraint and move the rows.`,
-		Avoid: "ALTER TABLE bookings ADD CONSTRAINT bookings_overlap EXCLUDE USING gist (room WITH =, during WITH &&);",
+		Avoid: "ALTER TABLE bookings ADD CONSTRAINT bookings_overlap EXCLUDE USING gist (seat WITH =, during WITH &&);",
 	},
 	{
 		ID: AttachPartitionScan, Severity: Error, Title: "partition attached without a validated CHECK constraint",
@@ -159,9 +159,9 @@ column that a trigger and batched updates fill.`,
 	},
 	{
 		ID: ColumnTypeChange, Severity: Error, Title: "type change that rewrites the table",
-		Reason: `ALTER COLUMN TYPE rewrites the table and its indexes under ACCESS EXCLUSIVE, unless the old values are
-valid for the new type as they are stored: a longer or unlimited varchar, varchar to text, a numeric
-with a larger precision and the same scale. Otherwise add a column, copy in batches, and switch the
+		Reason: `ALTER COLUMN TYPE rewrites the table and its indexes under ACCESS EXCLUSIVE, unless the stored values
+are valid for the new type. This is the case for a longer or unlimited varchar, for varchar to text,
+and for a numeric with a larger precision and the same scale. Otherwise add a column, copy in batches, and switch the
 application.`,
 		Avoid:   "ALTER TABLE orders ALTER COLUMN id TYPE bigint;",
 		Instead: "ALTER TABLE orders ADD COLUMN id_new bigint;\n-- fill id_new by a trigger and in batches, switch the application, then drop id",
@@ -206,8 +206,8 @@ behind it, and retries. A file that sets it to 0 disables this.`,
 	{
 		ID: UnbatchedWrite, Severity: Warning, Title: "UPDATE or DELETE of many rows in one transaction",
 		Reason: `The statement changes rows without a condition that limits their number. Their locks are held until the
-end of the transaction, so the application waits for each of them, replicas fall behind, and the old
-versions of the rows cannot be removed by VACUUM until it ends. Change the rows in batches, each in a
+end of the transaction, so the application waits for each of them. Replicas fall behind, and VACUUM
+cannot remove the old versions of the rows until it ends. Change the rows in batches, each in a
 transaction of its own.`,
 		Avoid:   "UPDATE orders SET state = 'new' WHERE state IS NULL;",
 		Instead: "UPDATE orders SET state = 'new' WHERE state IS NULL AND id BETWEEN 1 AND 10000;\n-- and so on, each batch in its own transaction",

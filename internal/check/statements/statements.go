@@ -111,7 +111,7 @@ func (c *checker) incompatibleChanges(files []File) error {
 			continue
 		}
 		c.findings = append(c.findings, finding.Finding{Rule: finding.IncompatibleChange, File: f.Name, Line: change.Line, Statement: index,
-			Message: change.Text + ", which the version of the application that still runs may use"})
+			Message: change.Text + "; the version of the application that still runs may need it unchanged"})
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package statements
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,7 +27,8 @@ func (c *checker) checkTransaction(n *pgquery.Node) {
 		c.findings = append(c.findings, f)
 		return
 	}
-	for t, m := range c.locks {
+	for _, t := range c.lockedTables() {
+		m := c.locks[t]
 		if _, before := c.tx.held[t]; !before && !t.New && m >= locks.ShareRowExclusive && !c.tx.several && !c.isRelated(t, held) {
 			c.tx.several = true
 			f := c.newFinding(finding.MultipleTablesLocked, "the statement locks %s while the transaction holds a lock on %s since line %d; put each table into its own migration", t.Name, held.Name, lock.line)
@@ -35,6 +37,11 @@ func (c *checker) checkTransaction(n *pgquery.Node) {
 			return
 		}
 	}
+}
+
+// lockedTables returns the tables that the statement locks, by name.
+func (c *checker) lockedTables() []*model.Table {
+	return slices.SortedFunc(maps.Keys(c.locks), func(a, b *model.Table) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // isRelated reports whether two tables are a partition and its parent.
