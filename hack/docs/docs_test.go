@@ -178,7 +178,8 @@ func TestREADME_Versions_AsTested(t *testing.T) {
 func TestGitOps_Versions_AsTested(t *testing.T) {
 	guide := read(t, "docs/guides/gitops.md")
 	for text, tool := range map[string]struct{ file, module string }{
-		"(`gitops-engine` %s)": {"hack/tools/argocd-sync/go.mod", "github.com/argoproj/argo-cd/gitops-engine/v3"},
+		"helm-controller %s on": {"hack/tools/helm-controller/go.mod", "github.com/fluxcd/helm-controller"},
+		"(`gitops-engine` %s)":  {"hack/tools/argocd-sync/go.mod", "github.com/argoproj/argo-cd/gitops-engine/v3"},
 	} {
 		m := regexp.MustCompile(regexp.QuoteMeta(tool.module) + ` v([\d.]+)`).FindStringSubmatch(read(t, tool.file))
 		require.NotNil(t, m, tool.module)

@@ -37,6 +37,7 @@ var commands = map[string]func(){
 	"probe": main(probeCommand),
 	"leaks": main(leaksCommand),
 	"can-i": main(permissionCommand),
+	"flux":  main(fluxCommand),
 	// Commands of the scenarios with faults.
 	"disrupt":           main(disruptCommand),
 	"slow-migration":    main(slowMigrationCommand),

@@ -30,8 +30,6 @@ type shared struct {
 	charts     sample.Charts
 	database   *database.Server
 	helm4      string
-	// helm4Library is a program that embeds Helm 4's library as Flux's helm-controller does.
-	helm4Library string
 	// discovery is the folder of the commands' shared cache of API discovery.
 	discovery string
 }

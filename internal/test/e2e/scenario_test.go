@@ -91,15 +91,14 @@ func (s *shared) setup(env *testscript.Env) error {
 // environment returns the environment of all scenarios, with separate folders for Helm.
 func (s *shared) environment(work string) map[string]string {
 	env := map[string]string{
-		envKubeconfig:   s.kubeconfig,
-		"KUBECACHEDIR":  s.discovery,
-		"DB_HOST":       database.Host,
-		"DB_PORT":       database.Port,
-		"BOOKING":       s.charts.Booking,
-		"SHIPLOCK":      s.charts.Shiplock,
-		"HELM4":         s.helm4,
-		"HELM4_LIBRARY": s.helm4Library,
-		"GOGC":          "400", // several hundred short-lived processes of helm
+		envKubeconfig:  s.kubeconfig,
+		"KUBECACHEDIR": s.discovery,
+		"DB_HOST":      database.Host,
+		"DB_PORT":      database.Port,
+		"BOOKING":      s.charts.Booking,
+		"SHIPLOCK":     s.charts.Shiplock,
+		"HELM4":        s.helm4,
+		"GOGC":         "400", // several hundred short-lived processes of helm
 	}
 	for _, folder := range []string{"CACHE", "CONFIG", "DATA"} {
 		env["HELM_"+folder+"_HOME"] = filepath.Join(work, ".helm", strings.ToLower(folder))

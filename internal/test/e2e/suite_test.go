@@ -22,16 +22,15 @@ func (s *shared) build(dir, clusterName string) error {
 		return err
 	}
 	// Helm 4 is used as a program only: its module conflicts with Helm 3's.
-	install := exec.CommandContext(ctx, filepath.Join(base.Root, "hack", "tools", "install.sh"), "helm4", "helm4-library")
+	install := exec.CommandContext(ctx, filepath.Join(base.Root, "hack", "tools", "install.sh"), "helm4")
 	install.Stderr = os.Stderr
 	output, err := install.Output()
 	if err != nil {
 		return fmt.Errorf("helm 4: %w", err)
 	}
-	helm4, library, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
 	*s = shared{
 		kubeconfig: base.Cluster.Kubeconfig, charts: base.Charts, database: base.Database,
-		helm4: helm4, helm4Library: library, discovery: filepath.Join(dir, "discovery"),
+		helm4: strings.TrimSpace(string(output)), discovery: filepath.Join(dir, "discovery"),
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -19,12 +20,13 @@ const toolTimeout = 40 * time.Minute
 
 // toolCommand runs in the process of the tests, because it needs their home and cache:
 //
-//	tool argocd-sync
+//	tool argocd-sync|helm-controller
 //
-// builds a program of hack/tools that only some scenarios need, and sets the variable ARGOCD_SYNC to its path.
+// builds a program of hack/tools that only some scenarios need, and sets the variable ARGOCD_SYNC or HELM_CONTROLLER to its path.
+// HELM_RELEASE_CRD is the definition of HelmRelease that belongs to helm-controller.
 func toolCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("tool argocd-sync")
+		ts.Fatalf("tool argocd-sync|helm-controller")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), toolTimeout)
 	defer cancel()
@@ -34,6 +36,28 @@ func toolCommand(ts *testscript.TestScript, neg bool, args []string) {
 	path, err := output(exec.CommandContext(ctx, filepath.Join(tools, "install.sh"), args[0]))
 	ts.Check(err)
 	ts.Setenv(strings.ToUpper(strings.ReplaceAll(args[0], "-", "_")), strings.TrimSpace(path))
+	if args[0] != "helm-controller" {
+		return
+	}
+	module, err := moduleFolder(ctx, filepath.Join(tools, args[0]), "github.com/fluxcd/helm-controller")
+	ts.Check(err)
+	ts.Setenv("HELM_RELEASE_CRD", filepath.Join(module, "config", "crd", "bases", "helm.toolkit.fluxcd.io_helmreleases.yaml"))
+}
+
+// moduleFolder returns the folder of a module's source. It downloads the module if it is not in Go's cache.
+func moduleFolder(ctx context.Context, dir, module string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
+	cmd.Dir = dir
+	cmd.Env = append(cmd.Environ(), "GOWORK=off", "GOFLAGS=")
+	text, err := output(cmd)
+	if err != nil {
+		return "", err
+	}
+	var info struct{ Dir string }
+	if err := json.Unmarshal([]byte(text), &info); err != nil {
+		return "", fmt.Errorf("module %s: %w", module, err)
+	}
+	return info.Dir, nil
 }
 
 // output runs a command and returns its standard output. An error has its standard error.
