@@ -13,8 +13,8 @@ source hack/node/roots.sh
 tag=$1
 engine=${SHIPLOCK_ENGINE:-podman}
 command -v apt-get >/dev/null || { echo "hack/sample/tools.sh: apt-get not found; run this script on Debian or Ubuntu" >&2 && exit 1; }
-modules=$(hack/npm/install.sh)/node_modules
-key=$(cat hack/sample/tools.sh hack/node/roots.sh hack/npm/package-lock.json | sha256sum | cut -c1-32)
+modules=$(hack/tools/install.sh node-pg-migrate)/node_modules
+key=$(cat hack/sample/tools.sh hack/node/roots.sh hack/tools/node-pg-migrate/package-lock.json | sha256sum | cut -c1-32)
 if [[ $("$engine" image inspect --format '{{index .Config.Labels "shiplock.key"}}' "$tag" 2>/dev/null) == "$key" ]]; then
 	exit
 fi
@@ -24,7 +24,7 @@ trap 'rm -rf "$dir"' EXIT
 unpack "$dir/files" nodejs alembic python3-psycopg2 >&2
 rm -rf "$dir"/files/usr/share/{doc,man,locale,info} "$dir"/files/var/cache
 mkdir -p "$dir/files/app/node_modules"
-tar -C "$modules" --exclude=./liquibase --exclude=./yarn --exclude=./.bin -cf - . | tar -C "$dir/files/app/node_modules" -xf -
+tar -C "$modules" --exclude=./yarn --exclude=./.bin -cf - . | tar -C "$dir/files/app/node_modules" -xf -
 cat >"$dir/Containerfile" <<'EOT'
 FROM scratch
 COPY files /

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Builds command line tools from the Go module proxy into the cache and prints the path of each binary.
+# Installs command line tools into the cache, and prints the path of each: of its program, or of the folder that
+# packages.sh describes.
 #
-#   hack/tools/install.sh NAME...     names: the folders beside this script (helm3, helm4, helm-docs, golangci-lint, govulncheck,
-#                                     actionlint, helm4-library, a program that embeds Helm 4, argocd-sync, a program that embeds
-#                                     Argo CD's sync engine, Flux's helm-controller, and the peers of `make chaos`:
-#                                     golang-migrate, goose)
+#   hack/tools/install.sh NAME...     names: the folders beside this script
 #
-# Each tool is pinned by the go.mod and go.sum of its own folder, so that no two of them argue over a shared
-# dependency. A binary is cached under a hash of both files, of the folder's Go files, of this script and of the Go toolchain;
-# several processes may call this at once.
+# Each tool is pinned in its own folder, so that no two of them argue over a shared dependency. Those with a go.mod are built
+# from the Go module proxy. A program is cached under a hash of go.mod and go.sum, of the folder's Go files, of this script and
+# of the Go toolchain; several processes may call this at once. packages.sh installs the other tools.
 set -euo pipefail
 shopt -s inherit_errexit
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${SHIPLOCK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shiplock}/tools
+# shellcheck source=hack/tools/packages.sh
+source "$here/packages.sh"
 
 die() {
   printf 'install.sh: %s\n' "$*" >&2
@@ -79,7 +79,6 @@ compile() {
 
 tool() {
   local name=$1 package key binary
-  [[ -f $here/$name/go.mod ]] || die "no tool is called '$name'; there are: $(cd "$here" && echo */ | tr -d /)"
   cd "$here/$name"
   package=$(sed -n 's/^tool //p' go.mod)
   # The caller may be inside another module's build: its go.work and flags must not apply here.
@@ -106,7 +105,12 @@ tool() {
 }
 
 [[ $# -gt 0 ]] || die "usage: install.sh NAME..."
-command -v go >/dev/null || die "Go is needed to build tools: https://go.dev/doc/install"
 for name in "$@"; do
-  (tool "$name")
+  [[ $name != */* && -d $here/$name ]] || die "no tool is called '$name'; there are: $(cd "$here" && echo */ | tr -d /)"
+  if [[ -f $here/$name/go.mod ]]; then
+    command -v go >/dev/null || die "Go is needed to build $name: https://go.dev/doc/install"
+    (tool "$name")
+  else
+    (packages "$name")
+  fi
 done

@@ -99,10 +99,13 @@ func (c *Checker) Check(root string, paths []string) ([]Hit, error) {
 
 // reads reports whether the check reads a file. Vale reads Markdown; the other files are generated, data, or another project's text.
 func reads(file string) bool {
-	for _, folder := range []string{"hack/vale/", "hack/words/", "docs/benchmarks/raw/", "hack/npm/"} {
+	for _, folder := range []string{"hack/vale/", "hack/words/", "docs/benchmarks/raw/"} {
 		if strings.HasPrefix(file, folder) {
 			return false
 		}
+	}
+	if filepath.Base(file) == "package-lock.json" {
+		return false
 	}
 	switch filepath.Ext(file) {
 	case ".md", ".mod", ".sum", ".tgz", ".png", ".lock", ".conflist":
