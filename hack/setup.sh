@@ -88,14 +88,16 @@ want_node() {
 want_tools() {
 	local external='external migration tool of the tests'
 	want_npm
-	has java || want 'runs Liquibase' default-jre-headless
+	has java || want 'runs Liquibase and Flyway' default-jre-headless
+	has mvn || want 'installs Liquibase and Flyway' maven
+	has rails || want "$external" ruby-railties
+	"$root/usr/bin/ruby" -e 'require "active_record"; require "pg"' 2>/dev/null || want "$external" ruby-activerecord ruby-pg
+	has sqitch || want "$external" sqitch libdbd-pg-perl
 	has psql || want "$external" postgresql-client
-	has alembic || want "$external" alembic
 	want_promtool
 	has systemd-analyze || want 'verifies unit files' systemd
 	has prometheus-pushgateway || has pushgateway || want 'receives metrics of the tests' prometheus-pushgateway
-	"$root/usr/bin/python3" -c 'import psycopg2' 2>/dev/null || want "driver of Alembic and Django" python3-psycopg2
-	"$root/usr/bin/python3" -c 'import django' 2>/dev/null || want "$external" python3-django
+	"$root/usr/bin/python3" -c 'import venv, ensurepip' 2>/dev/null || want 'installs Alembic and Django' python3-venv
 }
 
 want_lint() {

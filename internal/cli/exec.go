@@ -29,10 +29,13 @@ const defaultGrace = 5 * time.Second
 const defaultSessionGrace = 10 * time.Second
 
 // execFlags holds the flags that only exec has.
-type execFlags struct{ grace, sessionGrace time.Duration }
+type execFlags struct {
+	grace, sessionGrace time.Duration
+	onStaleLock         exectool.OnStaleLock
+}
 
 func (a *app) exec() *cobra.Command {
-	f := execFlags{defaultGrace, defaultSessionGrace}
+	f := execFlags{grace: defaultGrace, sessionGrace: defaultSessionGrace, onStaleLock: exectool.FailOnStaleLock}
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARGUMENT...]",
 		Short: "Run another migration tool under a lock and a timeout",
@@ -77,6 +80,8 @@ schema_migrations_exec_history. exec and up use different locks, so the tool can
 	env.Var(flags.Duration(&f.grace, "10s"), "grace", "maximum time for the tool to exit after a signal before it is killed")
 	env.Var(flags.Duration(&f.sessionGrace, "10s"), "session-grace",
 		"maximum time to wait for database sessions that outlive the tool before reporting them")
+	env.Var(flags.Choice(&f.onStaleLock, exectool.FailOnStaleLock, exectool.ReleaseOnStaleLock),
+		"on-stale-lock", "action when an earlier run has left the tool's own lock (Liquibase, Knex): fail or release")
 	return cmd
 }
 
@@ -95,7 +100,7 @@ func (a *app) runExec(cmd *cobra.Command, f execFlags, args []string) error {
 				Path: path, Args: args, Env: toolEnvironment(cmd), Stdin: os.Stdin, Grace: f.grace,
 				Stdout: o.Postgres.DSN.NewMaskingWriter(stdout), Stderr: o.Postgres.DSN.NewMaskingWriter(stderr),
 			},
-			Line: a.redactedLine(args), SessionGrace: f.sessionGrace, Progress: a.console.ToolProgress(o.Postgres.Progress, os.Stdin),
+			Line: a.redactedLine(args), SessionGrace: f.sessionGrace, OnStaleLock: f.onStaleLock, Progress: a.console.ToolProgress(o.Postgres.Progress, os.Stdin),
 		}
 		result, err := exectool.Run(ctx, o.Postgres, tool)
 		if err != nil {

@@ -22,7 +22,7 @@ import (
 // Run runs a tool under the lock for external tools, which prevents any two of them from
 // running at once. The tool is stopped when ctx ends or the lock is lost. Run compares the
 // schema before and after, and records the run in the history of external tools. Errors
-// are those of migrator.Up before anything runs, *StartError, and *ToolError.
+// are those of migrator.Up before anything runs, *StaleLockError, *StartError, and *ToolError.
 func Run(ctx context.Context, o database.Options, tool Tool) (ToolResult, error) {
 	o.Tables.ExternalTool = true
 	db, err := database.OpenPrimary(ctx, o)
@@ -125,6 +125,13 @@ func (r *toolRun) begin(ctx context.Context) error {
 	return r.withSession(ctx, func(db *database.Database) (err error) {
 		if err = r.trackSessions(ctx, db); err != nil {
 			return err
+		}
+		if err = r.checkToolLocks(ctx, db); err != nil {
+			var stale *StaleLockError
+			if errors.As(err, &stale) {
+				return err
+			}
+			r.warn("could not read the tool's own lock", err)
 		}
 		f, err := db.Schema.Fingerprint(ctx)
 		if err != nil {

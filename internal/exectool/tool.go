@@ -19,6 +19,7 @@ type Tool struct {
 	Progress *progress.Display
 	// SessionGrace is how long its database sessions may take to end after it exits.
 	SessionGrace time.Duration
+	OnStaleLock  OnStaleLock
 }
 
 // A ToolResult is the outcome of a tool that succeeded.

@@ -21,6 +21,8 @@ type ToolProblem struct {
 	// Resolve is the tool's own command that resolves the problem; empty for Shiplock.
 	Resolve string
 	Own     bool // the table is Shiplock's version table
+
+	release string // SQL that unlocks the row of a ToolLock
 }
 
 // toolTable identifies a tool's table by its columns; in most tools the name is configurable.
@@ -29,7 +31,9 @@ type toolTable struct {
 	columns []string // all of them, in lower case
 	exact   bool     // there are no other columns
 	// where is the condition of a row that is a problem. {x} stands for the column x.
-	where   string
+	where string
+	// release assigns the columns of a row with which the tool locks its migrations, to unlock it.
+	release string
 	problem func(row map[string]any) (what, resolve string)
 }
 
@@ -48,7 +52,7 @@ var toolTables = []toolTable{
 	},
 	{
 		tool: "Liquibase", columns: []string{"id", "locked", "lockgranted", "lockedby"}, exact: true,
-		where: "{locked}",
+		where: "{locked}", release: "{locked} = false, {lockgranted} = NULL, {lockedby} = NULL",
 		problem: func(row map[string]any) (string, string) {
 			return fmt.Sprintf("the change log is locked by %s since %s", textOf(row["lockedby"]), textOf(row["lockgranted"])), "run liquibase release-locks (before 4.4: releaseLocks)"
 		},
@@ -71,7 +75,7 @@ var toolTables = []toolTable{
 	},
 	{
 		tool: "Knex", columns: []string{"index", "is_locked"}, exact: true,
-		where: "{is_locked} <> 0",
+		where: "{is_locked} <> 0", release: "{is_locked} = 0",
 		problem: func(map[string]any) (string, string) {
 			return "the migrations are locked", "run knex migrate:unlock"
 		},
@@ -156,9 +160,10 @@ func (tools *Tools) findToolTables(ctx context.Context, t toolTable) ([]foundTab
 }
 
 func (tools *Tools) problemsIn(ctx context.Context, t toolTable, found foundTable) ([]ToolProblem, error) {
-	where := t.where
+	where, release := t.where, t.release
 	for name, quoted := range found.columns {
 		where = strings.ReplaceAll(where, "{"+name+"}", "t."+quoted)
+		release = strings.ReplaceAll(release, "{"+name+"}", quoted)
 	}
 	rows, err := tools.session.Query(ctx, activity.TimeoutSQL+fmt.Sprintf("SELECT pg_catalog.to_json(t)::text FROM %s t WHERE %s LIMIT %d", found.name, where, maxProblems))
 	if err != nil {
@@ -181,6 +186,9 @@ func (tools *Tools) problemsIn(ctx context.Context, t toolTable, found foundTabl
 		}
 		m := ToolProblem{Tool: t.tool, Location: found.shown}
 		m.Problem, m.Resolve = t.problem(row)
+		if release != "" {
+			m.release = fmt.Sprintf("UPDATE %s t SET %s WHERE pg_catalog.to_json(t)::text = %s", found.name, release, postgres.LiteralOrNull(text))
+		}
 		if tools.store.HistoryExists && found.shown == tools.store.Table.String() {
 			m.Tool, m.Resolve, m.Own = "Shiplock", "", true
 		}

@@ -9,6 +9,9 @@ import (
 // ToolState returns how to resolve a migration that an external tool has marked as unfinished.
 func ToolState(p toolrun.ToolProblem) string {
 	resolve := p.Resolve
+	if p.IsLock() {
+		resolve += ", or run migrator exec with --on-stale-lock release"
+	}
 	if p.Own {
 		resolve = "run migrator status to list the applied migrations, then migrator repair"
 	}

@@ -34,6 +34,7 @@ var builders = []func(error) (report.Report, bool){
 	of(waitReport),
 	of(toolReport),
 	of(earlierToolReport),
+	of(staleLockReport),
 	of(startReport),
 	of(dataLossReport),
 	of(baselineReport),
