@@ -36,7 +36,8 @@ maven_packages() {
   if grep -q '<plugin>' "$1/pom.xml"; then # a goal that does nothing resolves the plugin
     goal=(flyway:info -Dflyway.skip=true) repo=repo
   fi
-  (cd "$1" && mvn --batch-mode --quiet "-Dmaven.repo.local=$1/$repo" "${goal[@]}" && sha256sum --check --quiet "$here/$name/jars.sha256") >&2
+  # Maven 3 prints escape sequences even if it prints nothing else.
+  (cd "$1" && mvn --batch-mode --quiet "-Dmaven.repo.local=$1/$repo" "${goal[@]}" 2>&1 | sed $'s/\e\\[[0-9;]*m//g' && sha256sum --check --quiet "$here/$name/jars.sha256") >&2
   rm -rf "$1/.copied"
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/exectool"
 	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/subprocess"
 )
@@ -32,10 +33,12 @@ const defaultSessionGrace = 10 * time.Second
 type execFlags struct {
 	grace, sessionGrace time.Duration
 	onStaleLock         exectool.OnStaleLock
+	onNewer             planner.OnNewer
+	version             string
 }
 
 func (a *app) exec() *cobra.Command {
-	f := execFlags{grace: defaultGrace, sessionGrace: defaultSessionGrace, onStaleLock: exectool.FailOnStaleLock}
+	f := execFlags{grace: defaultGrace, sessionGrace: defaultSessionGrace, onStaleLock: exectool.FailOnStaleLock, onNewer: planner.AllowNewer}
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARGUMENT...]",
 		Short: "Run another migration tool under a lock and a timeout",
@@ -54,6 +57,10 @@ tool's sessions have ended. It cancels the sessions that certainly belong to the
 that may belong to it, exec waits up to --session-grace, and lists those that remain in the failure
 report (exit code 7). To identify sessions, exec sets PGAPPNAME for the tool if unset, and
 client_connection_check_interval in PGOPTIONS unless PGOPTIONS is set and empty.
+
+With --tool-version, exec recognizes a database that a newer version has migrated, for example after
+a rollback of the release. A tool that fails there without changes does not fail the run, unless
+--on-newer is fail.
 
 If the tool fails, the exit code is 6 if the schema is unchanged and 7 if it has changed; the
 failure report contains the tool's own exit code. Each run is recorded in the history table
@@ -82,6 +89,9 @@ schema_migrations_exec_history. exec and up use different locks, so the tool can
 		"maximum time to wait for database sessions that outlive the tool before reporting them")
 	env.Var(flags.Choice(&f.onStaleLock, exectool.FailOnStaleLock, exectool.ReleaseOnStaleLock),
 		"on-stale-lock", "action when an earlier run has left the tool's own lock (Liquibase, Knex): fail or release")
+	env.StringVar(&f.version, "tool-version", "version of the tool's migrations, such as the tag of its image, to recognize a database that a newer version has migrated")
+	env.Var(flags.Choice(&f.onNewer, planner.AllowNewer, planner.FailNewer),
+		"on-newer", "action when a newer --tool-version has migrated the database: allow (the tool may fail without changes) or fail")
 	return cmd
 }
 
@@ -93,6 +103,9 @@ func (a *app) runExec(cmd *cobra.Command, f execFlags, args []string) error {
 	if err := a.rejectRole(); err != nil {
 		return err
 	}
+	if f.onNewer == planner.FailNewer && f.version == "" {
+		return &config.UsageError{Problem: "--on-newer fail requires --tool-version: without it, a newer version is not recognized"}
+	}
 	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
 		stdout, stderr := a.console.ToolOutput()
 		tool := exectool.Tool{
@@ -100,7 +113,8 @@ func (a *app) runExec(cmd *cobra.Command, f execFlags, args []string) error {
 				Path: path, Args: args, Env: toolEnvironment(cmd), Stdin: os.Stdin, Grace: f.grace,
 				Stdout: o.Postgres.DSN.NewMaskingWriter(stdout), Stderr: o.Postgres.DSN.NewMaskingWriter(stderr),
 			},
-			Line: a.redactedLine(args), SessionGrace: f.sessionGrace, OnStaleLock: f.onStaleLock, Progress: a.console.ToolProgress(o.Postgres.Progress, os.Stdin),
+			Line: a.redactedLine(args), SessionGrace: f.sessionGrace, OnStaleLock: f.onStaleLock, Version: f.version, OnNewer: f.onNewer,
+			Progress: a.console.ToolProgress(o.Postgres.Progress, os.Stdin),
 		}
 		result, err := exectool.Run(ctx, o.Postgres, tool)
 		if err != nil {
@@ -108,6 +122,10 @@ func (a *app) runExec(cmd *cobra.Command, f execFlags, args []string) error {
 		}
 		// Rows are not compared, so every successful run counts as a change.
 		a.summary = &outcome.Summary{Result: report.Result{ToolCommand: tool.Line, Changes: len(result.Changes), ChangesUnknown: !result.SchemaCompared}, Changed: true}
+		if result.Allowed != nil {
+			a.summary.Changed = false
+			a.summary.Title = fmt.Sprintf("%s failed (exit code %d), as allowed: version %s has already migrated the database", tool.Line, result.Exit.Code, result.Allowed.Version)
+		}
 		logExec(o.Log, result)
 		return nil
 	})
@@ -126,6 +144,10 @@ func logExec(log *slog.Logger, result exectool.ToolResult) {
 	attrs := []any{"took", result.Took.Round(10 * time.Millisecond)}
 	if result.SchemaCompared {
 		attrs = append(attrs, "schema_changes", len(result.Changes))
+	}
+	if newer := result.Allowed; newer != nil {
+		log.Warn("external tool failed without changes on a newer database, allowed", append(attrs, "exit_code", result.Exit.Code, "newer_version", newer.Version, "newer_started", newer.Started)...)
+		return
 	}
 	log.Info("external tool succeeded", attrs...)
 	for _, change := range result.Changes {

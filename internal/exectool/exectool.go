@@ -22,7 +22,8 @@ import (
 // Run runs a tool under the lock for external tools, which prevents any two of them from
 // running at once. The tool is stopped when ctx ends or the lock is lost. Run compares the
 // schema before and after, and records the run in the history of external tools. Errors
-// are those of migrator.Up before anything runs, *StaleLockError, *StartError, and *ToolError.
+// are those of migrator.Up before anything runs, *NewerError, *StaleLockError, *StartError, and
+// *ToolError.
 func Run(ctx context.Context, o database.Options, tool Tool) (ToolResult, error) {
 	o.Tables.ExternalTool = true
 	db, err := database.OpenPrimary(ctx, o)
@@ -39,7 +40,7 @@ func Run(ctx context.Context, o database.Options, tool Tool) (ToolResult, error)
 	o = db.SameTables(o) // the tool may create a schema that comes first in the search_path
 	r := toolRun{o: o, tool: tool, pooled: db.Session.Shared}
 	defer context.AfterFunc(ctx, func() { r.stopRequested.CompareAndSwap(nil, new(time.Now())) })()
-	r.row = toolrun.ToolRun{Command: tool.Line, Outcome: toolrun.ToolRunning, Started: time.Now()}
+	r.row = toolrun.ToolRun{Command: tool.Line, Outcome: toolrun.ToolRunning, Started: time.Now(), Version: tool.Version}
 	if err := r.begin(ctx); err != nil {
 		return ToolResult{}, err
 	}
@@ -126,6 +127,12 @@ func (r *toolRun) begin(ctx context.Context) error {
 		if err = r.trackSessions(ctx, db); err != nil {
 			return err
 		}
+		var newer *NewerError
+		if err = r.checkNewer(ctx, db); errors.As(err, &newer) {
+			return err
+		} else if err != nil {
+			r.warn("could not read the history of external tools; newer versions are not recognized", err)
+		}
 		if err = r.checkToolLocks(ctx, db); err != nil {
 			var stale *StaleLockError
 			if errors.As(err, &stale) {
@@ -180,6 +187,7 @@ type toolOutcome struct {
 	known     bool // false if the schema could not be compared
 	leftovers ToolLeftovers
 	marks     []toolrun.ToolProblem
+	allowed   bool // see allowsFailure
 }
 
 // finish waits for the sessions that the tool has left in the server, compares the schema,
@@ -211,6 +219,9 @@ func (r *toolRun) finish(ctx context.Context, exit subprocess.Exit, how, ended s
 			out.changes, out.known = r.was.Changes(now), true
 			r.row.Changes = out.changes
 		}
+		if out.allowed = r.allowsFailure(exit, out); out.allowed {
+			r.row.Outcome = toolrun.ToolAllowed
+		}
 		_, err = db.Tools.RecordToolRun(ctx, r.id, r.row)
 		return err
 	})
@@ -229,8 +240,11 @@ func (r *toolRun) result(ctx context.Context, exit subprocess.Exit, why error) (
 		how = toolrun.ToolFailed
 	}
 	out := r.finish(ctx, exit, how, exitText(exit))
-	if how == toolrun.ToolSucceeded && !out.leftovers.any() {
-		return ToolResult{Took: exit.Took, Changes: out.changes, SchemaCompared: out.known}, nil
+	switch {
+	case how == toolrun.ToolSucceeded && !out.leftovers.any():
+		return ToolResult{Took: exit.Took, Changes: out.changes, SchemaCompared: out.known, Exit: exit}, nil
+	case how == toolrun.ToolFailed && out.allowed:
+		return ToolResult{Took: exit.Took, SchemaCompared: true, Allowed: r.newer, Exit: exit}, nil
 	}
 	return ToolResult{}, &ToolError{Line: r.tool.Line, Exit: exit, Err: why, Changes: out.changes, SchemaCompared: out.known, Leftovers: out.leftovers, Marks: out.marks}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/interrupt"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/subprocess"
 	"github.com/shiplock/shiplock/internal/toolrun"
@@ -20,6 +21,10 @@ type Tool struct {
 	// SessionGrace is how long its database sessions may take to end after it exits.
 	SessionGrace time.Duration
 	OnStaleLock  OnStaleLock
+	// Version identifies the tool's image or files, such as the image's tag. If it is empty, newer
+	// versions are not recognized.
+	Version string
+	OnNewer planner.OnNewer // AllowNewer or FailNewer
 }
 
 // A ToolResult is the outcome of a tool that succeeded.
@@ -27,6 +32,9 @@ type ToolResult struct {
 	Took           time.Duration
 	Changes        []string // schema changes, as text
 	SchemaCompared bool     // false if the schema could not be compared
+	// Allowed is the run of a newer version because of which the tool's failure was allowed, or nil.
+	Allowed *toolrun.NewerRun
+	Exit    subprocess.Exit
 }
 
 // A ToolError reports a tool that failed or was stopped.

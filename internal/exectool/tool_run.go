@@ -26,6 +26,8 @@ type toolRun struct {
 	id   int64
 	was  *schema.Fingerprint // nil if it could not be read
 
+	newer *toolrun.NewerRun // nil if no newer version has migrated the database
+
 	pooled        bool
 	trace         *toolrun.ToolTrace
 	roles         []string

@@ -21,6 +21,7 @@ const (
 	ToolRunning   = "running" // or killed together with the migrator
 	ToolSucceeded = "succeeded"
 	ToolFailed    = "failed"
+	ToolAllowed   = "allowed" // failed on a database that a newer version has migrated, and changed nothing
 	ToolStopped   = "stopped" // by a signal, a timeout, or because the lock was lost
 )
 
@@ -37,8 +38,9 @@ type ToolRun struct {
 
 	ExitCode int `json:"-"` // -1 if there is none
 	// Before and After are schema fingerprints. After is empty if the schema could not be read.
-	Before string `json:"-"`
-	After  string `json:"-"`
+	Before  string `json:"-"`
+	After   string `json:"-"`
+	Version string `json:"-"` // of the tool\'s image or files; may be empty
 }
 
 // lockCheckTimeout limits the query for the lock: a network that drops packets returns no error.
@@ -75,12 +77,19 @@ func (tools *Tools) RecordToolRun(ctx context.Context, id int64, r ToolRun) (int
 			return 0, err
 		}
 	}
-	values := tools.toolValues(r)
-	tools.session.ProbeEncoding(ctx, tools.session.TxOpen, r.Command, strings.Join(r.Changes, "\n"), tools.store.Opts.Identity.Release)
+	columns, values := toolColumns, tools.toolValues(r)
+	if r.Version != "" {
+		if has, err := tools.hasToolVersion(ctx); err != nil {
+			return 0, err
+		} else if has {
+			columns, values = columns+", run_tool_version", values+", "+postgres.LiteralOrNull(r.Version)
+		}
+	}
+	tools.session.ProbeEncoding(ctx, tools.session.TxOpen, r.Command, r.Version, strings.Join(r.Changes, "\n"), tools.store.Opts.Identity.Release)
 	values = tools.session.ReplaceUnencodable(values)
-	query := "INSERT INTO " + tools.toolHistoryTable() + " (" + toolColumns + ") VALUES (" + values + ") RETURNING run_id"
+	query := "INSERT INTO " + tools.toolHistoryTable() + " (" + columns + ") VALUES (" + values + ") RETURNING run_id"
 	if id != 0 {
-		query = "UPDATE " + tools.toolHistoryTable() + " SET (" + toolColumns + ") = ROW(" + values + ") WHERE run_id = " + fmt.Sprint(id) + " RETURNING run_id"
+		query = "UPDATE " + tools.toolHistoryTable() + " SET (" + columns + ") = ROW(" + values + ") WHERE run_id = " + fmt.Sprint(id) + " RETURNING run_id"
 	}
 	if err := tools.session.QueryRow(ctx, query).Scan(&id); err != nil {
 		return 0, tools.session.ClassifyError(ctx, fmt.Errorf("history table of external tools %s: %w", tools.toolHistoryTable(), err))
@@ -137,7 +146,8 @@ func (tools *Tools) ensureToolHistory(ctx context.Context) (bool, error) {
 	run_release text,
 	run_revision text,
 	run_namespace text,
-	run_pod text
+	run_pod text,
+	run_tool_version text
 )`)
 }
 

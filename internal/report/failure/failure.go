@@ -35,6 +35,7 @@ var builders = []func(error) (report.Report, bool){
 	of(toolReport),
 	of(earlierToolReport),
 	of(staleLockReport),
+	of(newerToolReport),
 	of(startReport),
 	of(dataLossReport),
 	of(baselineReport),

@@ -275,3 +275,16 @@ func staleLockReport(_ error, e *exectool.StaleLockError) report.Report {
 	}
 	return c
 }
+
+// newerToolReport describes a run that did not start because a newer version has migrated the database.
+func newerToolReport(_ error, e *exectool.NewerError) report.Report {
+	c := report.Report{Code: report.ExitRefused, Title: e.Error()}
+	newer := fmt.Sprintf("version %s at %s", e.Newer.Version, e.Newer.Started.UTC().Format(time.RFC3339))
+	if e.Newer.Release != "" {
+		newer += " by " + e.Newer.Release
+	}
+	c.Add("newer run", newer)
+	c.Add("state", noChanges)
+	c.Add("next", "deploy the newer version, or set --on-newer allow if this version is compatible with the newer schema")
+	return c
+}

@@ -110,4 +110,3 @@ func (b *fixture) jdbcURL() string {
 }
 
 func inShell(line string) []string { return []string{"sh", "-c", "exec " + line} }
-

@@ -33,8 +33,12 @@ type tool struct {
 	resolve, stopped string
 	// repair is the SQL that the command resolve runs.
 	repair string
-	// reason is the reason of a violated constraint, if the tool does not print PostgreSQL's.
+	// reason is what the tool prints for a violated constraint, if it is not PostgreSQL's message.
 	reason string
+	// staleLock reports whether the tool leaves its own lock when it is stopped.
+	staleLock bool
+	// refusesNewer reports whether the tool fails if its table has a migration that it has no file for.
+	refusesNewer bool
 }
 
 var tools = []tool{
@@ -43,7 +47,7 @@ var tools = []tool{
 	{name: "node-pg-migrate", install: node("npm"), command: []string{"node-pg-migrate", "up"}},
 	{name: "prisma", install: prisma, command: []string{"prisma", "migrate", "deploy"}, resolve: "prisma migrate resolve", stopped: "prisma migrate resolve",
 		repair: "UPDATE _prisma_migrations SET rolled_back_at = now() WHERE finished_at IS NULL"},
-	{name: "drizzle", install: node("npm"), command: []string{"drizzle-kit", "migrate"}},
+	{name: "drizzle", install: node("npm"), command: []string{"drizzle-kit", "migrate"}, reason: "applying migrations"},
 	{name: "knex", install: node("npm"), command: []string{"knex", "migrate:latest"}},
 	{name: "typeorm", install: node("npm"), command: []string{"typeorm", "migration:run", "-d", "data-source.js"}},
 	{name: "sequelize", install: node("npm"), command: []string{"sequelize", "db:migrate"}, reason: "Key (email)=(ana@example.com) is duplicated"},
@@ -55,7 +59,7 @@ var tools = []tool{
 		env: func(*fixture) []string { return []string{"RAILS_ENV=production", "SECRET_KEY_BASE=none"} }},
 	{name: "sqitch", install: debian("sqitch"), command: []string{"sqitch", "deploy", "db:pg:"}},
 	{name: "flyway", install: flyway, command: inShell(`mvn -o -B -q -Dmaven.repo.local="$TOOL/repo" flyway:migrate`)},
-	{name: "liquibase", install: liquibase, stopped: "liquibase release-locks",
+	{name: "liquibase", install: liquibase, stopped: "liquibase release-locks", staleLock: true,
 		command: inShell(`java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$TOOL/jars/*" liquibase.integration.commandline.LiquibaseCommandLine --show-banner=false --changeLogFile=changelog.sql --url="$JDBC_URL" --username="$PGUSER" --password="$PGPASSWORD" update`)},
 	{name: "goose", install: goTool("goose"), command: []string{"goose", "up"},
 		env: func(b *fixture) []string {
@@ -178,6 +182,11 @@ func TestExec_EachTool(t *testing.T) {
 			b.checkTimeout()
 			b.repair(tool)
 			assert.Contains(t, b.checkStop(), tool.stopped)
+			if tool.staleLock {
+				assert.Contains(t, b.report(b.execWithCode(5)), "--on-stale-lock release")
+			}
+			b.repair(tool)
+			b.checkNewer(tool)
 		})
 	}
 }
@@ -189,7 +198,7 @@ func (b *fixture) checkMigrate() {
 	var all sync.WaitGroup
 	for range 2 {
 		all.Go(func() {
-			code, output := b.exec()
+			code, output := b.exec("--tool-version", "v1")
 			assert.Zero(b.t, code, output)
 		})
 	}
@@ -250,7 +259,7 @@ func (b *fixture) checkTimeout() {
 // failure report.
 func (b *fixture) checkStop() (report string) {
 	b.t.Helper()
-	cmd, out := b.start()
+	cmd, out := b.start("--on-stale-lock", "release")
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	require.Eventually(b.t, func() bool { return len(ended) > 0 || b.Value(b.t, runningStatements) == "1" }, 5*time.Minute, 50*time.Millisecond)
@@ -261,4 +270,14 @@ func (b *fixture) checkStop() (report string) {
 	report = b.report(out.String())
 	assert.Contains(b.t, report, "; the schema is unchanged")
 	return report
+}
+
+// checkNewer runs the next version of the files, and then the first version again, as after a rollback of the release.
+func (b *fixture) checkNewer(tool tool) {
+	b.t.Helper()
+	b.writeNext("SELECT 1")
+	b.execWithCode(0, "--tool-version", "v2", "--on-stale-lock", "release")
+	b.writeFiles()
+	output := b.execWithCode(0, "--tool-version", "v1")
+	assert.Equal(b.t, tool.refusesNewer, strings.Contains(output, "external tool failed without changes on a newer database"), output)
 }
