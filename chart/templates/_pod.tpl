@@ -21,7 +21,12 @@ wait for the lock, and Kubernetes restarts a container that has timed out only a
   (list "SHIPLOCK_PROGRESS" .Values.progress)
 -}}
 {{- if .Values.tool.image.repository -}}
-{{- $settings = append $settings (list "HOME" (include "shiplock.toolHome" .)) -}}
+{{- $settings = concat $settings (list
+  (list "SHIPLOCK_TOOL_VERSION" (include "shiplock.toolImage" .))
+  (list "SHIPLOCK_ON_NEWER" .Values.onNewer)
+  (list "SHIPLOCK_ON_STALE_LOCK" .Values.tool.onStaleLock)
+  (list "HOME" (include "shiplock.toolHome" .))
+) -}}
 {{- else -}}
 {{- $settings = concat (list
   (list "SHIPLOCK_SOURCE" .Values.migrations.path)

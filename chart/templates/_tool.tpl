@@ -15,8 +15,13 @@
       mountPath: /shiplock
 {{- end -}}
 
+{{/* The reference of the tool's image, which is also the version of its migrations (--tool-version). */}}
+{{- define "shiplock.toolImage" -}}
+{{- include "shiplock.imageReference" (dict "context" . "path" "tool.image" "image" .Values.tool.image "defaultTag" "") -}}
+{{- end -}}
+
 {{- define "shiplock.toolProgram" -}}
-image: {{ include "shiplock.imageReference" (dict "context" . "path" "tool.image" "image" .Values.tool.image "defaultTag" "") | toJson }}
+image: {{ include "shiplock.toolImage" . | toJson }}
 imagePullPolicy: {{ .Values.tool.image.pullPolicy }}
 command:
   - /shiplock/migrator
@@ -76,7 +81,7 @@ command:
 {{- if eq .Values.mode "initContainer" -}}
 {{- include "shiplock.fail" (list $ ".Values.mode: initContainer does not support .Values.tool.image: set .Values.mode to hook or job") -}}
 {{- end -}}
-{{- range $name := list "txMode" "onNewer" "outOfOrder" "onEdited" "unrecognizedFiles" "requireDown" -}}
+{{- range $name := list "txMode" "outOfOrder" "onEdited" "unrecognizedFiles" "requireDown" -}}
 {{- if get $.Values $name -}}
 {{- include "shiplock.fail" (list $ (printf ".Values.%s does not apply to the external tool in .Values.tool.image.repository: remove one of the two" $name)) -}}
 {{- end -}}
@@ -87,7 +92,7 @@ command:
 {{- if or .Values.migrations.image.repository .Values.migrations.existingConfigMap .Values.migrations.fromChart -}}
 {{- include "shiplock.fail" (list $ ".Values.migrations does not apply to the external tool in .Values.tool.image.repository: build the migrations into the tool's image, or mount them with .Values.extraVolumes and .Values.extraVolumeMounts") -}}
 {{- end -}}
-{{- else if or .Values.tool.command .Values.tool.args .Values.tool.env -}}
-{{- include "shiplock.fail" (list $ ".Values.tool.command, .Values.tool.args and .Values.tool.env require .Values.tool.image.repository: set it to the tool's image") -}}
+{{- else if or .Values.tool.command .Values.tool.args .Values.tool.env .Values.tool.onStaleLock -}}
+{{- include "shiplock.fail" (list $ ".Values.tool.command, .Values.tool.args, .Values.tool.env and .Values.tool.onStaleLock require .Values.tool.image.repository: set it to the tool's image") -}}
 {{- end -}}
 {{- end -}}

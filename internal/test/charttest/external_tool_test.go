@@ -31,6 +31,11 @@ func TestTool_Image_RunsUnderExec(t *testing.T) {
 
 	env := environment(t, r)
 	assert.Equal(t, []string{"postgres://booking@db/booking", "production", "/tmp", "versions"}, []string{env["DATABASE_URL"], env["NODE_ENV"], env["HOME"], env["SHIPLOCK_TABLE"]})
+	assert.Equal(t, "shop/app:v2", env["SHIPLOCK_TOOL_VERSION"])
+	assert.NotContains(t, env, "SHIPLOCK_ON_NEWER")
+	assert.NotContains(t, env, "SHIPLOCK_ON_STALE_LOCK")
+	policies := environment(t, render(t, mergeYAML(t, values, "{onNewer: fail, tool: {onStaleLock: release}}")))
+	assert.Equal(t, []string{"fail", "release"}, []string{policies["SHIPLOCK_ON_NEWER"], policies["SHIPLOCK_ON_STALE_LOCK"]})
 	assert.NotContains(t, env, "SHIPLOCK_SOURCE")
 	assert.NotContains(t, env, "SHIPLOCK_LOCK_TIMEOUT", "a tool's statements are its own")
 	home := render(t, mergeYAML(t, values, "tool: {env: [{name: HOME, value: /home/app}]}"))

@@ -64,7 +64,7 @@ func TestValidation_InvalidValues_AreRefused(t *testing.T) {
 		"tool without a command":                {values: withURL + "tool: {image: {repository: a, tag: b}}", want: "tool.image.repository is set, but no command: set tool.command"},
 		"tool without a tag":                    {values: withURL + "tool: {image: {repository: a}, command: [c]}", want: "tool.image.repository is set, but neither tool.image.tag nor tool.image.digest"},
 		"command without a tool":                {values: withURL + "tool: {command: [c]}", want: "require tool.image.repository: set it"},
-		"tool with a policy":                    {values: withURL + "tool: {image: {repository: a, tag: b}, command: [c]}\nonNewer: fail", want: "onNewer does not apply to the external tool in tool.image.repository"},
+		"tool with a policy":                    {values: withURL + "tool: {image: {repository: a, tag: b}, command: [c]}\ntxMode: all", want: "txMode does not apply to the external tool in tool.image.repository"},
 		"tool with migrations":                  {values: withURL + "tool: {image: {repository: a, tag: b}, command: [c]}\nmigrations: {existingConfigMap: m}", want: "migrations does not apply to the external tool in tool.image.repository"},
 		"tool's variable":                       {values: withURL + "tool: {image: {repository: a, tag: b}, command: [c], env: [{name: DATABASE_URL, value: x}]}", want: "extraEnv or tool.env sets DATABASE_URL"},
 		"down, and newer fails":                 {values: withURL + "rollback: {policy: down}\nonNewer: fail", want: "rollback.policy: down and onNewer: fail are mutually exclusive"},

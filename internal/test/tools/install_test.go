@@ -23,9 +23,13 @@ func debian(name string) installation {
 	}
 }
 
-// goTool builds a tool of hack/tools.
-func goTool(name string) installation {
-	return func(b *fixture) { b.addPath(filepath.Dir(program.HackTool(b.t, name))) }
+// goTool builds a tool of hack/tools, of which command is the name that its users know.
+func goTool(name, command string) installation {
+	return func(b *fixture) {
+		dir := b.t.TempDir()
+		require.NoError(b.t, os.Symlink(program.HackTool(b.t, name), filepath.Join(dir, command)))
+		b.addPath(dir)
+	}
 }
 
 // node installs the npm packages of a folder of hack/tools, and the Node of its folder npm: Debian's is too old for some.
