@@ -248,3 +248,15 @@ func (r *toolRun) result(ctx context.Context, exit subprocess.Exit, why error) (
 	}
 	return ToolResult{}, &ToolError{Line: r.tool.Line, Exit: exit, Err: why, Changes: out.changes, SchemaCompared: out.known, Leftovers: out.leftovers, Marks: out.marks}
 }
+
+// allowsFailure reports whether the tool has failed only because the database is newer than its
+// files: it exited by itself and changed nothing, and a newer version has migrated the database. Many
+// tools refuse a version in their table that they have no file for.
+func (r *toolRun) allowsFailure(exit subprocess.Exit, out toolOutcome) bool {
+	return r.newer != nil && exit.StopCause == nil && exit.Signal == 0 && exit.Code > 0 && !isSignalCode(exit.Code) &&
+		out.known && len(out.changes) == 0 && len(out.marks) == 0 && !out.leftovers.any()
+}
+
+// isSignalCode reports whether a shell returns the exit code for a command that a signal has ended. Alembic
+// exits with 255 by itself.
+func isSignalCode(code int) bool { return code > 128 && code <= 128+64 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/subprocess"
 	"github.com/shiplock/shiplock/internal/toolrun"
 )
 
@@ -32,15 +31,3 @@ func (r *toolRun) checkNewer(ctx context.Context, db *database.Database) (err er
 	}
 	return err
 }
-
-// allowsFailure reports whether the tool has failed only because the database is newer than its
-// files: it exited by itself and changed nothing, and a newer version has migrated the database. Many
-// tools refuse a version in their table that they have no file for.
-func (r *toolRun) allowsFailure(exit subprocess.Exit, out toolOutcome) bool {
-	return r.newer != nil && exit.StopCause == nil && exit.Signal == 0 && exit.Code > 0 && !isSignalCode(exit.Code) &&
-		out.known && len(out.changes) == 0 && len(out.marks) == 0 && !out.leftovers.any()
-}
-
-// isSignalCode reports whether a shell returns the exit code for a command that a signal has ended. Alembic
-// exits with 255 by itself.
-func isSignalCode(code int) bool { return code > 128 && code <= 128+64 }

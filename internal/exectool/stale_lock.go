@@ -8,16 +8,6 @@ import (
 	"github.com/shiplock/shiplock/internal/toolrun"
 )
 
-// OnStaleLock is the action for a row with which the tool locks its migrations, and which an
-// earlier run has left.
-type OnStaleLock string
-
-// The values of OnStaleLock.
-const (
-	FailOnStaleLock    OnStaleLock = "fail"
-	ReleaseOnStaleLock OnStaleLock = "release"
-)
-
 // A StaleLockError reports a row with which the tool locks its migrations. The tool was not started.
 type StaleLockError struct {
 	Locks []toolrun.ToolProblem
@@ -32,6 +22,9 @@ func (e *StaleLockError) Error() string {
 }
 
 func (e *StaleLockError) Unwrap() error { return e.Err }
+
+// Describe returns a line for each of the sessions.
+func (e *StaleLockError) Describe() []string { return describe(e.Sessions) }
 
 // checkToolLocks releases the tool's stale locks, or returns a StaleLockError. This process holds the
 // lock for external tools, so a row is stale if no other session exists, or if the last run did not

@@ -27,6 +27,16 @@ type Tool struct {
 	OnNewer planner.OnNewer // AllowNewer or FailNewer
 }
 
+// OnStaleLock is the action for a row with which the tool locks its migrations, and which an
+// earlier run has left.
+type OnStaleLock string
+
+// The values of OnStaleLock.
+const (
+	FailOnStaleLock    OnStaleLock = "fail"
+	ReleaseOnStaleLock OnStaleLock = "release"
+)
+
 // A ToolResult is the outcome of a tool that succeeded.
 type ToolResult struct {
 	Took           time.Duration

@@ -151,6 +151,14 @@ func (tools *Tools) ensureToolHistory(ctx context.Context) (bool, error) {
 )`)
 }
 
+// hasToolVersion reports whether the history table of external tools has the column of the version.
+// A table of an earlier release lacks it.
+func (tools *Tools) hasToolVersion(ctx context.Context) (has bool, err error) {
+	err = tools.session.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = 'run_tool_version' AND NOT a.attisdropped)`, tools.store.Table.Schema, tools.store.Table.Name+history.ExternalToolSuffix).Scan(&has)
+	return has, tools.session.ClassifyError(ctx, err)
+}
+
 // LastToolRun reads the latest run of an external tool. It returns nil if there is none or the role
 // may not read it.
 func (tools *Tools) LastToolRun(ctx context.Context) (*ToolRun, error) {

@@ -4,27 +4,27 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
-
-// hasToolVersion reports whether the history table of external tools has the column of the version.
-// A table of an earlier release lacks it.
-func (tools *Tools) hasToolVersion(ctx context.Context) (has bool, err error) {
-	err = tools.session.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = 'run_tool_version' AND NOT a.attisdropped)`, tools.store.Table.Schema, tools.store.Table.Name+history.ExternalToolSuffix).Scan(&has)
-	return has, tools.session.ClassifyError(ctx, err)
-}
 
 // A NewerRun is the first run of a newer version of the tool's image or files.
 type NewerRun struct {
 	Version, Release string
 	Started          time.Time
+}
+
+func (r NewerRun) String() string {
+	s := fmt.Sprintf("version %s at %s", r.Version, r.Started.UTC().Format(time.RFC3339))
+	if r.Release != "" {
+		s += " by " + r.Release
+	}
+	return s
 }
 
 // FindNewerRun returns the first run of the newest version after the first success of version, or nil

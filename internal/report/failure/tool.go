@@ -254,36 +254,19 @@ func earlierToolReport(_ error, e *exectool.EarlierToolError) report.Report {
 
 // staleLockReport describes a run that did not start because an earlier run has left the tool's lock.
 func staleLockReport(_ error, e *exectool.StaleLockError) report.Report {
-	l := e.Locks[0]
-	c := report.Report{Code: report.ExitRefused, Title: fmt.Sprintf("%s is locked by an earlier run of %s", l.Location, l.Tool)}
+	title, next := advice.StaleLock(e)
+	c := report.Report{Code: report.ExitRefused, Title: title}
 	c.Add("tool state", toolProblems(e.Locks))
-	var lines []string
-	for _, s := range e.Sessions {
-		lines = append(lines, s.String())
-	}
-	c.Add("sessions", limitedLines(lines))
+	c.Add("sessions", limitedLines(e.Describe()))
 	c.Add("state", noChanges)
-	switch {
-	case e.Err != nil:
-		c.Title = fmt.Sprintf("could not release the lock of %s in %s: %v", l.Tool, l.Location, e.Err)
-		c.Add("next", "grant the role UPDATE on this table, or "+l.Resolve)
-	case len(e.Sessions) > 0:
-		c.Title = fmt.Sprintf("%s is locked, and may be in use: the last run of %s by exec released its lock", l.Location, l.Tool)
-		c.Add("next", fmt.Sprintf("if one of these sessions belongs to a run of %s, wait for it; otherwise unlock the table with the tool's own command: %s", l.Tool, l.Resolve))
-	default:
-		c.Add("next", l.Resolve+", or run migrator exec with --on-stale-lock release (in the chart: tool.onStaleLock: release)")
-	}
+	c.Add("next", next)
 	return c
 }
 
 // newerToolReport describes a run that did not start because a newer version has migrated the database.
 func newerToolReport(_ error, e *exectool.NewerError) report.Report {
 	c := report.Report{Code: report.ExitRefused, Title: e.Error()}
-	newer := fmt.Sprintf("version %s at %s", e.Newer.Version, e.Newer.Started.UTC().Format(time.RFC3339))
-	if e.Newer.Release != "" {
-		newer += " by " + e.Newer.Release
-	}
-	c.Add("newer run", newer)
+	c.Add("newer run", e.Newer.String())
 	c.Add("state", noChanges)
 	c.Add("next", "deploy the newer version, or set --on-newer allow if this version is compatible with the newer schema")
 	return c

@@ -54,6 +54,7 @@ var changes = map[string]string{
 	"tool.runAsUser":                           "tool: {runAsUser: 1000}",
 	"tool.command":                             "tool: {command: [a]}",
 	"tool.args":                                "tool: {args: [a]}",
+	"tool.onStaleLock":                         "tool: {onStaleLock: release}",
 	"tool.env":                                 "tool: {env: [{name: A, value: b}]}",
 	"migrationsTable":                          "migrationsTable: a",
 	"txMode":                                   "txMode: all",
