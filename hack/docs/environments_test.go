@@ -93,7 +93,7 @@ func TestExamples_FlagsAndVariables_Exist(t *testing.T) {
 	require.NoError(t, err)
 	known, found := map[string]bool{"SHIPLOCK_ENGINE": true}, 0
 	help := map[string]string{}
-	for _, command := range []string{"up", "down", "status", "history", "rehearse", "plan", "wait", "exec", "repair"} {
+	for _, command := range []string{"up", "down", "status", "history", "check", "rehearse", "plan", "wait", "exec", "repair", "baseline"} {
 		var text bytes.Buffer
 		require.Zero(t, cli.Program{Stdout: &text, Stderr: &text}.Run(t.Context(), []string{command, "--help"}))
 		help[command] = text.String()
@@ -107,7 +107,7 @@ func TestExamples_FlagsAndVariables_Exist(t *testing.T) {
 			continue
 		}
 		text := read(t, file)
-		for _, m := range regexp.MustCompile("migrator (up|down|status|history|rehearse|plan|wait|exec|repair)\\b([^`'\\n]*)").FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile("migrator (up|down|status|history|check|rehearse|plan|wait|exec|repair|baseline)\\b([^`'\\n]*)").FindAllStringSubmatch(text, -1) {
 			flags, _, _ := strings.Cut(m[2], " -- ")
 			for _, f := range regexp.MustCompile(`--[a-z-]+`).FindAllString(flags, -1) {
 				found++

@@ -36,7 +36,7 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(flags.UsageError)
 	root.SetUsageTemplate(flags.UsageTemplate(root.UsageTemplate()))
 	root.SetHelpTemplate(root.HelpTemplate() + ExitCodes())
-	commands := []*cobra.Command{a.up(), a.down(), a.status(), a.history(), a.rehearse(), a.plan(), a.wait(), a.exec(), a.repair(), a.baseline(), a.check(), a.create(), a.install(), a.version()}
+	commands := []*cobra.Command{a.up(), a.down(), a.status(), a.history(), a.check(), a.rehearse(), a.plan(), a.wait(), a.exec(), a.repair(), a.baseline(), a.create(), a.install(), a.version()}
 	root.AddCommand(commands...)
 	for _, sub := range commands {
 		sub.Args = usageArgs(sub.Args)

@@ -8,7 +8,7 @@ const (
 	ExitUsage            = 2   // usage or configuration error; a retry does not help
 	ExitDatabase         = 3   // database unreachable, or connection lost; a retry may help
 	ExitLocked           = 4   // timed out waiting for another migrator's lock; a retry may help
-	ExitRefused          = 5   // migration files conflict with the database
+	ExitRefused          = 5   // migration files conflict with the database, or a check found a problem
 	ExitFailed           = 6   // a migration failed and was rolled back
 	ExitPartiallyApplied = 7   // a migration is partially applied
 	ExitTimeout          = 124 // timed out
@@ -25,7 +25,7 @@ var ExitCodes = []ExitCode{
 	{"2", "usage or configuration error"},
 	{"3", "database not reachable in time, or connection lost (a retry may help)"},
 	{"4", "timed out waiting for another migrator's lock (a retry may help)"},
-	{"5", "refused: migration files conflict with the database"},
+	{"5", "refused: migration files conflict with the database, or a check found a problem"},
 	{"6", "a migration failed and was rolled back"},
 	{"7", "a migration was partially applied; the report lists what was applied and what remains"},
 	{"124", "timed out (--timeout)"},
