@@ -24,13 +24,13 @@ test: ## Run all tests: unit, PostgreSQL, chart, and end to end on a kind cluste
 	hack/postgres/install.sh 13 14 17 18 >/dev/null
 	go run ./hack/cluster images
 	go build -o bin/testsummary ./hack/testsummary
-	$(MAKE) --no-print-directory -k -j 2 test-installed $(if $(ARGS)$(filter-out file,$(origin PACKAGES)),,test-oldest-newest)
+	$(MAKE) --no-print-directory -k $(if $(ARGS)$(filter-out file,$(origin PACKAGES)),,test-oldest-newest) test-installed
 
-.PHONY: test-installed test-oldest-newest
-test-installed: # the PostgreSQL version is the installed one
-	bin/testsummary -p 3 -timeout 60m $(ARGS) -- $(PACKAGES)
-test-oldest-newest: # beside the scenarios, which mostly wait
+.PHONY: test-oldest-newest test-installed
+test-oldest-newest: # first, so that the summary of the other tests is last
 	hack/postgres/test.sh --libraries 14 18
+test-installed: # on the installed PostgreSQL
+	bin/testsummary -p 3 -timeout 60m $(ARGS) -- $(PACKAGES)
 
 .PHONY: test-postgres
 test-postgres: ## Run the tests that need a database on PostgreSQL 14 to 18; VERSIONS="14 18": on these

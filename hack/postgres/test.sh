@@ -32,6 +32,6 @@ mapfile -t packages < <(go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImp
 
 failed=()
 for major in "${majors[@]}"; do
-	SHIPLOCK_TEST_POSTGRES=$major go test -p 1 -timeout 30m "$@" "${packages[@]}" 2>&1 | sed -u "s/^/PostgreSQL $major: /" || failed+=("$major")
+	SHIPLOCK_TEST_POSTGRES=$major go test -p 2 -timeout 30m "$@" "${packages[@]}" 2>&1 | sed -u "s/^/PostgreSQL $major: /" || failed+=("$major")
 done
 [[ ${#failed[@]} -eq 0 ]] || { echo "hack/postgres/test.sh: failed on PostgreSQL ${failed[*]}" >&2 && exit 1; }

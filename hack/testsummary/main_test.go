@@ -182,7 +182,8 @@ func TestRun_LongTest_IsReported(t *testing.T) {
 func TestMakefile_Test_RunsThisProgram(t *testing.T) {
 	makefile, err := os.ReadFile(filepath.Join("..", "..", "Makefile"))
 	require.NoError(t, err)
-	assert.Regexp(t, `(?m)^test: .*\n(\t.*\n)*\tgo build .* \./hack/testsummary\n\tbin/testsummary .*-- \$\(PACKAGES\)\n`, string(makefile))
+	assert.Regexp(t, `(?m)^test: .*\n(\t.*\n)*\tgo build .* \./hack/testsummary\n\t\$\(MAKE\) .* test-installed\n`, string(makefile))
+	assert.Regexp(t, `(?m)^test-installed: .*\n\tbin/testsummary .*-- \$\(PACKAGES\)\n`, string(makefile))
 	suite, err := os.ReadFile(filepath.Join("..", "..", "internal", "test", "e2e", "scenario_test.go"))
 	require.NoError(t, err)
 	assert.Contains(t, string(suite), "func "+strings.TrimSuffix(scenarios, "/")+"(")
