@@ -14,7 +14,7 @@ import (
 
 // A Migration is a script that changes the version from one to another.
 type Migration struct {
-	Script   *script.Script // set by Run, which loads it from the file
+	Script   *script.Script // Run loads it from File; the caller of Apply sets it
 	From, To history.State
 	Entry    history.Entry // history row
 	File     string

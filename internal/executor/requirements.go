@@ -40,7 +40,7 @@ func fileLine(file string, line int) string {
 
 // CheckRequirements returns an error if a migration cannot run in one transaction with others, or, if
 // singleTx is not set, behind a connection pooler in transaction mode. Errors are *SessionRequiredError,
-// *SeparateTransactionError and *ScriptError.
+// *SeparateTransactionError and *script.ScriptError.
 func CheckRequirements(m Migration, singleTx bool) error {
 	s, err := script.LoadFile(m.File, m.Open)
 	if err != nil {

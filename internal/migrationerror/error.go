@@ -151,8 +151,8 @@ func (e *Error) Position() (line, column int) {
 	return e.Script.Origin.Lines + line, column
 }
 
-// Wrap returns an error without a statement as a Error of a script that was
-// rolled back; nil for nil.
+// Wrap returns an error without a statement as an *Error of a script that was rolled back; nil for
+// nil. If err wraps an *Error, Wrap returns that one.
 func Wrap(s *script.Script, err error) *Error {
 	var fail *Error
 	if err == nil || errors.As(err, &fail) {

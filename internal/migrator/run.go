@@ -21,26 +21,38 @@ import (
 	"github.com/shiplock/shiplock/internal/state"
 )
 
-// Up applies every migration above the database's version. Errors are those of the
-// packages it uses (*source.NameError, source.ErrNoMigrations, *planner.Refusal,
-// *state.EmptyTableError, *postgres.ConnectError, *postgres.LockedError) or a *RunError.
+// Up applies every migration above the database's version. If the database is newer than the files,
+// Policy.OnNewer decides: DownNewer rolls back to the newest file.
+//
+// Once a migration has started, the error is a *RunError or a *DataLossError. Before, it is a
+// *DataLossError or one of the packages that Up uses:
+//   - source: *NameError, *UnreadableError, ErrNoMigrations, ErrNotDirectory
+//   - script: *ScriptError
+//   - postgres: *ConnectError, *LostError, *RoleError, *UnsupportedServerError
+//   - history: *TableError, *RecordingError, ErrNoSchema
+//   - lock: *LockedError, ErrStatementPooling
+//   - state: *EmptyTableError
+//   - planner: *Refusal
+//   - resume: *UnknownOutcomeError, *ChangedError, *SessionStateError
+//   - executor: *SessionRequiredError, *SeparateTransactionError
+//   - the cause of the end of ctx
 func Up(ctx context.Context, o Options) (Result, error) {
 	return run(ctx, o, goal{plan: planner.ForUp, allFiles: true})
 }
 
 // Down rolls back every migration above version to; 0 rolls back all of them, unless there
 // is a version 0. For migrations without a file, it runs the down SQL in the history table.
-// Errors are those of Up, and *DataLossError.
+// Errors are those of Up.
 func Down(ctx context.Context, o Options, to uint) (Result, error) {
 	return run(ctx, o, goal{plan: downTo(to)})
 }
 
-// DownToFiles rolls back to the newest applied version that has a file.
+// DownToFiles rolls back to the newest applied version that has a file. Errors are those of Up.
 func DownToFiles(ctx context.Context, o Options) (Result, error) {
 	return run(ctx, o, goal{plan: planner.ForDownToFiles})
 }
 
-// Run runs a plan. Errors are those of Up, and *DataLossError.
+// Run runs a plan. Errors are those of Up, and those of plan.
 func Run(ctx context.Context, o Options, plan PlanFunc) (Result, error) {
 	return run(ctx, o, goal{plan: plan})
 }
@@ -136,6 +148,8 @@ func (r *runner) apply(ctx context.Context) (Result, error) {
 	if err := r.recordImports(ctx, d); err != nil {
 		return Result{}, err
 	}
+	// A lock of the session is kept. Behind a pooler, this commits the transaction that holds the
+	// lock; the transaction of each migration takes the lock again, and compares the version.
 	if err := r.db.Locker.Release(ctx); err != nil || len(p.Steps) == 0 {
 		return resultOf(p, 0), err
 	}
@@ -227,8 +241,8 @@ func endedBy(err error) pqerror.Code {
 	return ""
 }
 
-// setReason sets the cause of a *postgres.MigrationError whose session was lost, which no query
-// could look up.
+// setReason sets the cause of a *migrationerror.Error whose session was lost, which no query could
+// look up.
 func setReason(err error, r migrationerror.Reason) {
 	var fail *migrationerror.Error
 	if errors.As(err, &fail) {

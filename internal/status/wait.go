@@ -172,7 +172,7 @@ func (w *waiter) ended(ctx context.Context) error {
 	return &e
 }
 
-// ReadState reads the version and, if the role has permission, the history table. It does
+// readState reads the version and, if the role has permission, the history table. It does
 // not compare the files.
 func (w *waiter) readState(ctx context.Context) (planner.State, error) {
 	db, err := database.Open(ctx, w.o.Postgres)

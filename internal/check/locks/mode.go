@@ -50,5 +50,5 @@ func (m Mode) Blocks() string {
 	return "schema changes"
 }
 
-// explicitModes are the modes of LOCK TABLE, whose numbers are those of the server.
+// explicitMode returns the mode of a LOCK TABLE statement. The parser's numbers are those of Mode.
 func explicitMode(s *pgquery.LockStmt) Mode { return Mode(s.Mode) }
