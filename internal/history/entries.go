@@ -72,8 +72,8 @@ func (store *Store) LatestEntries(ctx context.Context) ([]Entry, error) {
 // storedMigrationsQuery selects, for each version, the history row of its last up migration. Rows
 // written by repair or baseline contain no SQL, so the row before them is used.
 func (store *Store) storedMigrationsQuery() string {
-	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, %s
-		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, storedColumns, store.HistoryQuery(), Failed, Resolved, Baselined, BaselinedUnverified)
+	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, down_bytes, min_compatible_version, irreversible
+		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, store.HistoryQuery(), Failed, Resolved, Baselined, BaselinedUnverified)
 }
 
 // SQL is the SQL of a migration in the history table.

@@ -23,7 +23,7 @@ func (store *Store) HistoryQuery() string {
 	return `(SELECT run_id AS id, migration_version AS version, migration_name AS name, run_direction AS direction, run_outcome AS outcome,
 		run_transactional AS transactional, statements_applied, statements_total, up_checksum AS checksum, up_sql, down_sql, run_started_at AS started_at, run_duration AS took,
 		database_user, application_name, run_release AS release, run_revision AS revision, run_namespace AS namespace, run_pod AS pod, run_error AS error,
-		files_digest AS catalog, database_role, down_bytes, min_compatible_version, run_irreversible AS irreversible, session_state, leftover FROM ` + store.HistoryTable() + ")"
+		files_digest, database_role, down_bytes, min_compatible_version, run_irreversible AS irreversible, session_state, leftover FROM ` + store.HistoryTable() + ")"
 }
 
 // CreateTableSQL returns the SQL that creates the history table; empty if it exists.
@@ -117,7 +117,7 @@ func (store *Store) UpdateSQL(version int, set string) string {
 	return fmt.Sprintf("UPDATE %[1]s SET %[2]s WHERE run_id = (SELECT max(run_id) FROM %[1]s WHERE migration_version = %[3]d);\n", store.HistoryTable(), set, version)
 }
 
-// values returns the values of storedColumns. They are NULL for a down migration.
+// values returns the values of the columns down_bytes, min_compatible_version and run_irreversible.
 func (r StoredMigration) values() []string {
 	size, minVersion := "NULL", "NULL"
 	if r.DownSize >= 0 && r.HasDown {
@@ -145,6 +145,3 @@ func (r Entry) DownLiteral() string {
 	}
 	return postgres.LiteralOrNull(r.DownSQL)
 }
-
-// storedColumns are the columns of the history table that store a StoredMigration.
-const storedColumns = "down_bytes, min_compatible_version, irreversible"

@@ -45,7 +45,7 @@ func (store *Store) Head(ctx context.Context) (st State, filesDigest string, err
 	}
 	clean := postgres.LiteralOrNull(Applied) + ", " + postgres.LiteralOrNull(Imported)
 	// The version is NULL if there are two rows, or none with a version; State reports which.
-	err = store.session.QueryRow(ctx, `SELECT CASE WHEN count(*) = 1 AND count(version) = 1 THEN max(version) END, bool_or(dirty), coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
+	err = store.session.QueryRow(ctx, `SELECT CASE WHEN count(*) = 1 AND count(version) = 1 THEN max(version) END, bool_or(dirty), coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN files_digest END
 		FROM `+store.HistoryQuery()+` history ORDER BY id DESC LIMIT 1), '') FROM `+store.Table.Quoted()).Scan(&st.Version, &st.Dirty, &filesDigest)
 	var server *pq.Error
 	var odd *postgres.ConversionError
