@@ -20,10 +20,12 @@ const batchSavepoint = "shiplock_portion"
 // statement that failed on a lock timeout.
 const findLockTimeout = "100"
 
-// Send sends a batch between head and tail.
+// Send sends head, a batch and tail as one query; a COPY is sent after a query for head, and its tail
+// must be empty. An empty head is replaced by the title comment of the script.
 //
 // In a batch of a large file, the server does not report each statement, because ten thousand
-// notices would take longer than the statements. If such a batch fails, it is rolled back to a
+// notices would take longer than the statements. Such a batch gets a savepoint between head and the
+// statements, which is released before tail; if a statement fails, the batch is rolled back to the
 // savepoint and run again with notices.
 func (sender *Sender) Send(ctx context.Context, head string, p script.Batch, tail string) *migrationerror.Error {
 	sender.startBatch(p)
@@ -40,7 +42,7 @@ func (sender *Sender) Send(ctx context.Context, head string, p script.Batch, tai
 	}
 	if p.Script.Unannounced {
 		head += "SAVEPOINT " + batchSavepoint + ";\n"
-		tail = "\n;RELEASE SAVEPOINT " + batchSavepoint
+		tail = "\n;RELEASE SAVEPOINT " + batchSavepoint + ";\n" + tail
 	}
 	text := sender.compose(p.Script, head, p.First, p.Last, p.From, p.To)
 	err := sender.session.Exec(ctx, text.sql+tail)
