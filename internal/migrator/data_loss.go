@@ -57,7 +57,7 @@ func lowestTarget(p planner.Plan) int {
 // checkDataLoss refuses a plan that would lose data, or logs the loss if it is allowed. It
 // returns the objects that each step of the plan creates itself.
 func checkDataLoss(ctx context.Context, o Options, db *database.Database, d decision) ([]lint.OwnObjects, error) {
-	losses, own, err := db.Losses.Find(ctx, d.catalog, d.plan.Steps, d.applied)
+	losses, own, err := db.Losses.Find(ctx, d.catalog, d.plan.Steps, d.statementsApplied)
 	if err == nil && len(losses) > 0 && !o.AllowDataLoss {
 		err = &DataLossError{From: d.plan.From, To: lowestTarget(d.plan), Losses: losses}
 	}

@@ -12,10 +12,10 @@ import (
 
 // A decision is a plan and what is needed to run it.
 type decision struct {
-	plan    planner.Plan
-	catalog *source.Catalog // has the SQL of the plan's steps, including SQL from the history table if needed
-	imports []history.Entry // another tool's migrations, to be recorded in the history table
-	applied int             // number of applied statements of a first step that resumes
+	plan              planner.Plan
+	catalog           *source.Catalog // has the SQL of the plan's steps, including SQL from the history table if needed
+	imports           []history.Entry // another tool's migrations, to be recorded in the history table
+	statementsApplied int             // number of applied statements of a first step that resumes
 }
 
 // makePlan reads the state of the database, plans, and reads what the plan needs from the history
@@ -51,6 +51,6 @@ func makePlan(ctx context.Context, o Options, g goal, files *source.Catalog, db 
 		return d, err
 	}
 	first := d.plan.Steps[0]
-	d.applied, err = db.Resumer.ResumePoint(ctx, first.File(), d.catalog.Opener(first.File()), *st.Entry(first.Migration.Version))
+	d.statementsApplied, err = db.Resumer.ResumePoint(ctx, first.File(), d.catalog.Opener(first.File()), *st.Entry(first.Migration.Version))
 	return d, err
 }

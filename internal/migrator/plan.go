@@ -88,7 +88,7 @@ func preview(ctx context.Context, o Options, g goal) (Preview, error) {
 
 // inspectSteps reads every file of the plan as a run would.
 func inspectSteps(ctx context.Context, o Options, db *database.Database, d decision, out *Preview) error {
-	migrations, err := executor.Load(d.catalog, d.plan, d.applied)
+	migrations, err := executor.Load(d.catalog, d.plan, d.statementsApplied)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func inspectSteps(ctx context.Context, o Options, db *database.Database, d decis
 		}
 		out.Steps = append(out.Steps, step)
 	}
-	losses, _, err := db.Losses.Find(ctx, d.catalog, d.plan.Steps, d.applied)
+	losses, _, err := db.Losses.Find(ctx, d.catalog, d.plan.Steps, d.statementsApplied)
 	for _, l := range losses {
 		out.Steps[l.Step].Loses = append(out.Steps[l.Step].Loses, l)
 	}

@@ -192,7 +192,7 @@ func (r *runner) load(d decision, own []lint.OwnObjects) ([]executor.Migration, 
 	if versions := d.plan.WithoutDown(); versions != "" {
 		r.Log.Warn("migrations without a down file cannot be rolled back", "versions", versions)
 	}
-	migrations, err := executor.Load(d.catalog, d.plan, d.applied)
+	migrations, err := executor.Load(d.catalog, d.plan, d.statementsApplied)
 	if err != nil {
 		return nil, err
 	}
