@@ -50,9 +50,9 @@ func (ex *Executor) isLockTimeout(fail *migrationerror.Error, took time.Duration
 	return !slices.ContainsFunc(before, func(st script.Statement) bool { return st.SetsParameter("lock_timeout") })
 }
 
-// attempts are the attempts to run SQL that is run again, after a pause, while it fails with a lock
-// timeout and is rolled back, until the context ends. The monitor's watcher must be running.
-type attempts struct {
+// A retrier decides whether SQL runs again: after a lock timeout that rolled it back, and a pause,
+// until the context ends. The monitor's watcher must be running.
+type retrier struct {
 	ex           *Executor
 	number       int       // of the current attempt, from 1
 	start, began time.Time // of the first and the current attempt
@@ -60,26 +60,26 @@ type attempts struct {
 	last         *migrationerror.Error // of the attempt before the current one
 }
 
-func (ex *Executor) newAttempts() *attempts {
-	return &attempts{ex: ex, start: time.Now(), nextPause: retry.Policy{First: minRetryPause, Max: maxRetryPause}.Pauses()}
+func (ex *Executor) newRetrier() *retrier {
+	return &retrier{ex: ex, start: time.Now(), nextPause: retry.Policy{First: minRetryPause, Max: maxRetryPause}.Pauses()}
 }
 
 // next starts an attempt, and reports whether there is one: the first, or another one after fail,
 // for which it waits. It adds the blocking sessions to fail.
-func (a *attempts) next(ctx context.Context, fail *migrationerror.Error) bool {
-	if a.number > 0 && (fail == nil || !a.pauseAfter(ctx, fail)) {
+func (r *retrier) next(ctx context.Context, fail *migrationerror.Error) bool {
+	if r.number > 0 && (fail == nil || !r.pauseAfter(ctx, fail)) {
 		return false
 	}
-	a.number++
-	a.began = time.Now()
-	a.ex.monitor.Watcher().ResetAttempt()
+	r.number++
+	r.began = time.Now()
+	r.ex.monitor.Watcher().ResetAttempt()
 	return true
 }
 
 // pauseAfter waits until the next attempt. It reports false if there is none.
-func (a *attempts) pauseAfter(ctx context.Context, fail *migrationerror.Error) bool {
-	ex := a.ex
-	again := ex.isLockTimeout(fail, time.Since(a.began))
+func (r *retrier) pauseAfter(ctx context.Context, fail *migrationerror.Error) bool {
+	ex := r.ex
+	again := ex.isLockTimeout(fail, time.Since(r.began))
 	switch {
 	case again:
 		fail.Blockers = ex.monitor.Watcher().SeenBlockers()
@@ -89,15 +89,15 @@ func (a *attempts) pauseAfter(ctx context.Context, fail *migrationerror.Error) b
 		return false
 	}
 	blockers := fail.Blockers
-	if a.last != nil {
-		fail.Inherit(a.last)
+	if r.last != nil {
+		fail.Inherit(r.last)
 	}
 	if !again {
 		return false
 	}
-	a.last = fail
-	pause := a.nextPause()
-	ex.onLockTimeout(ctx, fail, a.number, time.Since(a.start), pause, blockers)
+	r.last = fail
+	pause := r.nextPause()
+	ex.onLockTimeout(ctx, fail, r.number, time.Since(r.start), pause, blockers)
 	if err := ex.session.Rollback(ctx, ""); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 		return false

@@ -20,7 +20,7 @@ func (ex *Executor) Run(ctx context.Context, migrations []Migration, singleTx bo
 	}
 	defer ex.monitor.StartWatcher(ctx)()
 	var fail *migrationerror.Error
-	for attempts := ex.newAttempts(); attempts.next(ctx, fail); {
+	for r := ex.newRetrier(); r.next(ctx, fail); {
 		executed, err = ex.runEach(ctx, migrations, true)
 		fail = nil
 		errors.As(err, &fail)

@@ -35,7 +35,7 @@ func requiresNoTransaction(err error) bool {
 
 // retryTransaction calls runTransaction, and again after a lock timeout.
 func (ex *Executor) retryTransaction(ctx context.Context, m Migration) (fail *migrationerror.Error) {
-	for attempts := ex.newAttempts(); attempts.next(ctx, fail); {
+	for r := ex.newRetrier(); r.next(ctx, fail); {
 		fail = ex.runTransaction(ctx, m)
 	}
 	return fail

@@ -84,7 +84,7 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *migrationerror.
 		if open { // a failure rolls back the earlier blocks of the transaction
 			lookup, fail = ex.runBlock(ctx, m, p)
 		} else {
-			for attempts := ex.newAttempts(); attempts.next(ctx, fail); {
+			for r := ex.newRetrier(); r.next(ctx, fail); {
 				lookup, fail = ex.runBlock(ctx, m, p)
 			}
 		}
