@@ -14,7 +14,7 @@ import (
 )
 
 // batchSavepoint is the savepoint before a batch whose statements the server does not report.
-const batchSavepoint = "shiplock_portion"
+const batchSavepoint = "shiplock_batch"
 
 // findLockTimeout is the lock timeout in milliseconds when a batch is run again to find the
 // statement that failed on a lock timeout.
@@ -27,45 +27,45 @@ const findLockTimeout = "100"
 // notices would take longer than the statements. Such a batch gets a savepoint between head and the
 // statements, which is released before tail; if a statement fails, the batch is rolled back to the
 // savepoint and run again with notices.
-func (sender *Sender) Send(ctx context.Context, head string, p script.Batch, tail string) *migrationerror.Error {
-	sender.startBatch(p)
-	if p.CopyRows != nil {
+func (sender *Sender) Send(ctx context.Context, head string, b script.Batch, tail string) *migrationerror.Error {
+	sender.startBatch(b)
+	if b.CopyRows != nil {
 		if head != "" {
 			if err := sender.session.Exec(ctx, head); err != nil {
-				return migrationerror.Wrap(p.Script, err)
+				return migrationerror.Wrap(b.Script, err)
 			}
 		}
-		return sender.copyIn(ctx, p)
+		return sender.copyIn(ctx, b)
 	}
 	if head == "" {
-		head = p.Script.TitleComment()
+		head = b.Script.TitleComment()
 	}
-	if p.Script.Unannounced {
+	if b.Script.Unannounced {
 		head += "SAVEPOINT " + batchSavepoint + ";\n"
 		tail = "\n;RELEASE SAVEPOINT " + batchSavepoint + ";\n" + tail
 	}
-	text := sender.compose(p.Script, head, p.First, p.Last, p.From, p.To)
+	text := sender.compose(b.Script, head, b.First, b.Last, b.From, b.To)
 	err := sender.session.Exec(ctx, text.sql+tail)
 	if err == nil {
-		sender.session.Server.Plpgsql = sender.session.Server.Plpgsql && !p.MayDropPlpgsql()
-		sender.monitor.Position.SetSent(p.End)
+		sender.session.Server.Plpgsql = sender.session.Server.Plpgsql && !b.MayDropPlpgsql()
+		sender.monitor.Position.SetSent(b.End)
 		return nil
 	}
-	fail := migrationerror.Wrap(p.Script, err)
+	fail := migrationerror.Wrap(b.Script, err)
 	fail.Offset = text.fileOffset(migrationerror.ServerOffset(err, text.sql))
-	fail.FailedIndex = sender.FailedStatement(p.Script, fail.Offset)
+	fail.FailedIndex = sender.FailedStatement(b.Script, fail.Offset)
 	if fail.RecordingFailed = tail != "" && isStatementCountError(err, text.sql); fail.RecordingFailed {
 		fail.Offset = -1
 	}
-	if p.Script.Unannounced && fail.Offset < 0 && p.Last-p.First > 1 {
-		fail.FailedIndex = sender.findFailed(ctx, p, err)
+	if b.Script.Unannounced && fail.Offset < 0 && b.Last-b.First > 1 {
+		fail.FailedIndex = sender.findFailed(ctx, b, err)
 	}
 	return fail
 }
 
 // findFailed runs a failed batch again, in the same transaction, to determine which statement
 // failed. It returns -1 if that is not possible.
-func (sender *Sender) findFailed(ctx context.Context, p script.Batch, failed error) int {
+func (sender *Sender) findFailed(ctx context.Context, b script.Batch, failed error) int {
 	var server *pq.Error
 	if ctx.Err() != nil || !sender.session.Server.Plpgsql || !errors.As(failed, &server) || server.Fatal() || server.Code == pqerror.QueryCanceled {
 		return -1
@@ -74,10 +74,10 @@ func (sender *Sender) findFailed(ctx context.Context, p script.Batch, failed err
 	if server.Code == pqerror.LockNotAvailable {
 		back += "SET LOCAL lock_timeout = " + findLockTimeout + ";\n"
 	}
-	announced := *p.Script
+	announced := *b.Script
 	announced.Unannounced = false
-	sender.startBatch(p)
-	err := sender.session.Exec(ctx, sender.compose(&announced, back, p.First, p.Last, p.From, p.To).sql)
+	sender.startBatch(b)
+	err := sender.session.Exec(ctx, sender.compose(&announced, back, b.First, b.Last, b.From, b.To).sql)
 	if pq.As(err, server.Code) == nil {
 		return -1
 	}

@@ -20,10 +20,10 @@ type rowSender interface {
 }
 
 // copyIn sends a COPY statement and its rows in the open transaction.
-func (sender *Sender) copyIn(ctx context.Context, p script.Batch) *migrationerror.Error {
-	text := sender.compose(p.Script, p.Script.TitleComment(), p.First, p.Last, p.From, p.To)
+func (sender *Sender) copyIn(ctx context.Context, b script.Batch) *migrationerror.Error {
+	text := sender.compose(b.Script, b.Script.TitleComment(), b.First, b.Last, b.From, b.To)
 	var unread error
-	sent := p.Start
+	sent := b.Start
 	defer sender.session.CancelOnDone(ctx)() // sending a row may block
 	err := sender.session.Conn.Raw(func(conn any) error {
 		preparer, ok := conn.(driver.ConnPrepareContext)
@@ -38,7 +38,7 @@ func (sender *Sender) copyIn(ctx context.Context, p script.Batch) *migrationerro
 		if !ok {
 			return errors.Join(driver.ErrBadConn, stmt.Close())
 		}
-		err = p.CopyRows(func(chunk string) error {
+		err = b.CopyRows(func(chunk string) error {
 			_, err := to.CopyData(ctx, chunk)
 			if err != nil {
 				err = &copySendError{err}
@@ -59,12 +59,12 @@ func (sender *Sender) copyIn(ctx context.Context, p script.Batch) *migrationerro
 	if err == nil {
 		return nil
 	}
-	fail := migrationerror.Wrap(p.Script, err)
+	fail := migrationerror.Wrap(b.Script, err)
 	fail.Offset = text.fileOffset(migrationerror.ServerOffset(err, text.sql))
-	if fail.FailedIndex = p.First; p.First == p.Last { // SQL that the parser does not recognize
-		fail.FailedIndex, fail.Offset = -1, max(fail.Offset, p.From)
+	if fail.FailedIndex = b.First; b.First == b.Last { // SQL that the parser does not recognize
+		fail.FailedIndex, fail.Offset = -1, max(fail.Offset, b.From)
 	}
-	fail.Row = copyErrorLine(err, p.Line)
+	fail.Row = copyErrorLine(err, b.Line)
 	return fail
 }
 

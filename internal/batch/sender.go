@@ -45,13 +45,13 @@ func (sender *Sender) OnNotice(n *pq.Error) bool {
 }
 
 // startBatch records that a batch is being sent.
-func (sender *Sender) startBatch(p script.Batch) {
-	sender.marker.Store(int64(p.First))
-	first := p.First
-	if !sender.session.Server.Plpgsql && p.Last-p.First > 1 {
+func (sender *Sender) startBatch(b script.Batch) {
+	sender.marker.Store(int64(b.First))
+	first := b.First
+	if !sender.session.Server.Plpgsql && b.Last-b.First > 1 {
 		first = -1 // the server cannot report the statement
 	}
-	sender.monitor.Position.StartStatement(p.Script, first)
+	sender.monitor.Position.StartStatement(b.Script, first)
 }
 
 // FailedStatement returns the statement that failed: the one at the position in the error, or the

@@ -138,8 +138,8 @@ func (counter *Counter) countAll(ctx context.Context, found []lint.DestructiveCh
 	}
 	var out []Loss
 	end := time.Now().Add(totalCountTimeout)
-	for portion := range slices.Chunk(indexes(found), countBatchSize) {
-		losses, err := counter.countBatch(ctx, found, portion, end)
+	for batch := range slices.Chunk(indexes(found), countBatchSize) {
+		losses, err := counter.countBatch(ctx, found, batch, end)
 		if err != nil {
 			return nil, err
 		}
@@ -158,15 +158,15 @@ func indexes(found []lint.DestructiveChange) []int {
 
 // countBatch counts one batch with one query, and each item by itself if that fails: an item that
 // cannot be counted must not hide the others.
-func (counter *Counter) countBatch(ctx context.Context, found []lint.DestructiveChange, portion []int, end time.Time) ([]Loss, error) {
-	targets, err := counter.lossTargets(ctx, found, portion)
-	if server := postgres.ServerError(err); server != nil && len(portion) > 1 {
+func (counter *Counter) countBatch(ctx context.Context, found []lint.DestructiveChange, batch []int, end time.Time) ([]Loss, error) {
+	targets, err := counter.lossTargets(ctx, found, batch)
+	if server := postgres.ServerError(err); server != nil && len(batch) > 1 {
 		if err := counter.session.Rollback(ctx, ""); err != nil {
 			return nil, err
 		}
 		var out []Loss
-		for i := range portion {
-			losses, err := counter.countBatch(ctx, found, portion[i:i+1], end)
+		for i := range batch {
+			losses, err := counter.countBatch(ctx, found, batch[i:i+1], end)
 			if err != nil {
 				return nil, err
 			}
@@ -174,8 +174,8 @@ func (counter *Counter) countBatch(ctx context.Context, found []lint.Destructive
 		}
 		return out, nil
 	} else if server != nil {
-		t := found[portion[0]]
-		return []Loss{{Step: portion[0], How: t.Operation, Table: t.Table, Column: t.Column, Unknown: server.Message}}, counter.session.Rollback(ctx, "")
+		t := found[batch[0]]
+		return []Loss{{Step: batch[0], How: t.Operation, Table: t.Table, Column: t.Column, Unknown: server.Message}}, counter.session.Rollback(ctx, "")
 	}
 	if err != nil {
 		return nil, err
@@ -277,10 +277,10 @@ var targetQuery = map[lint.Dependency]string{
 
 // lossTargets returns the tables and columns of a batch of changes, by their qualified names. It
 // leaves a transaction open.
-func (counter *Counter) lossTargets(ctx context.Context, found []lint.DestructiveChange, portion []int) ([]Loss, error) {
+func (counter *Counter) lossTargets(ctx context.Context, found []lint.DestructiveChange, batch []int) ([]Loss, error) {
 	var out []Loss
 	var queries []string
-	for _, i := range portion {
+	for _, i := range batch {
 		t := found[i]
 		switch {
 		case t.Undetermined != "":

@@ -75,8 +75,8 @@ func (s *Script) copyChunks(c copyData) func(func(string) error) error {
 }
 
 // MayDropPlpgsql reports whether a statement of the batch may drop the plpgsql language.
-func (p Batch) MayDropPlpgsql() bool {
-	return slices.ContainsFunc(p.Script.Statements[p.First:p.Last], func(st Statement) bool { return st.MayDropPlpgsql })
+func (b Batch) MayDropPlpgsql() bool {
+	return slices.ContainsFunc(b.Script.Statements[b.First:b.Last], func(st Statement) bool { return st.MayDropPlpgsql })
 }
 
 // trimChunk returns COPY data in the form that copyChunks uses.
