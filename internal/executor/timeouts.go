@@ -33,9 +33,9 @@ func (ex *Executor) statementTimeoutSQL(set string) string {
 // statement that refuses a transaction gets no lock timeout: CREATE INDEX CONCURRENTLY, for
 // example, waits for every older transaction with a lock, no query queues behind it, and a failure
 // loses all of its work. before is SQL to send along.
-func (ex *Executor) setTimeouts(ctx context.Context, s *script.Script, p script.TxBlock, before string) error {
+func (ex *Executor) setTimeouts(ctx context.Context, s *script.Script, block script.TxBlock, before string) error {
 	lock := ex.session.Opts.LockTimeout
-	if s.Statements[p.First].RefusesTransaction {
+	if s.Statements[block.First].RefusesTransaction {
 		lock = 0
 	}
 	set := ""
@@ -43,7 +43,7 @@ func (ex *Executor) setTimeouts(ctx context.Context, s *script.Script, p script.
 		{"lock_timeout", ex.lockTimeoutSQL("SET", lock)},
 		{"statement_timeout", ex.statementTimeoutSQL("SET")},
 	} {
-		if !p.OpenBefore && !setsForSession(s.Statements[:p.First], limit.name) {
+		if !block.OpenBefore && !setsForSession(s.Statements[:block.First], limit.name) {
 			set += limit.sql
 		}
 	}

@@ -19,17 +19,17 @@ import (
 // countSQL returns the SQL that records the applied statements after a block, including the session
 // state if the block is not inside a transaction of the file, whose settings may be local to it.
 // plain records only the number.
-func (ex *Executor) countSQL(m Migration, p script.TxBlock, outside bool) (sql, plain string) {
-	set := fmt.Sprintf("statements_applied = %d", p.Last)
+func (ex *Executor) countSQL(m Migration, block script.TxBlock, outside bool) (sql, plain string) {
+	set := fmt.Sprintf("statements_applied = %d", block.Last)
 	if outside {
 		set += ", leftover = NULL"
 	}
 	plain = ex.store.UpdateSQL(m.Entry.Version, set)
-	if !outside || !ex.resumer.StoresSessionState() || !m.Script.IsCountable() || p.OpenAfter || p.Last == len(m.Script.Statements) {
+	if !outside || !ex.resumer.StoresSessionState() || !m.Script.IsCountable() || block.OpenAfter || block.Last == len(m.Script.Statements) {
 		return plain, ""
 	}
-	m.trace.Follow(m.Script, p.Last)
-	return ex.store.UpdateSQL(m.Entry.Version, set+", session_state = "+ex.resumer.SessionQuery(m.trace, p.Last)), plain
+	m.trace.Follow(m.Script, block.Last)
+	return ex.store.UpdateSQL(m.Entry.Version, set+", session_state = "+ex.resumer.SessionQuery(m.trace, block.Last)), plain
 }
 
 // sessionStateSQL returns the SQL that stores the session state after done statements, unless it is
@@ -77,24 +77,24 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *migrationerror.
 	}
 	ex.store.VersionTableExists, ex.store.HistoryExists = true, !ex.store.HistoryUnavailable
 	done, open := m.Entry.StatementsApplied, false
-	for _, p := range s.RemainingBlocks(m.Entry.StatementsApplied) {
-		p.OpenBefore = open
+	for _, block := range s.RemainingBlocks(m.Entry.StatementsApplied) {
+		block.OpenBefore = open
 		var lookup *resume.LeftoverLookup
 		var fail *migrationerror.Error
 		if open { // a failure rolls back the earlier blocks of the transaction
-			lookup, fail = ex.runBlock(ctx, m, p)
+			lookup, fail = ex.runBlock(ctx, m, block)
 		} else {
 			for r := ex.newRetrier(); r.next(ctx, fail); {
-				lookup, fail = ex.runBlock(ctx, m, p)
+				lookup, fail = ex.runBlock(ctx, m, block)
 			}
 		}
 		if fail != nil {
 			fail.StatementsApplied = done
 			return ex.recordFailure(ctx, m, lookup, fail)
 		}
-		open = p.OpenAfter
-		if !p.OpenAfter {
-			done = p.Last
+		open = block.OpenAfter
+		if !block.OpenAfter {
+			done = block.Last
 		}
 	}
 	if m.Resume && s.Transactional && m.Entry.StatementsApplied < len(s.Statements) {
@@ -143,44 +143,44 @@ func (ex *Executor) resumeRun(ctx context.Context, m Migration, begin string) *m
 
 // runBlock runs one block and counts its statements. It returns the lookup for the leftovers of a
 // failed statement, or nil.
-func (ex *Executor) runBlock(ctx context.Context, m Migration, p script.TxBlock) (*resume.LeftoverLookup, *migrationerror.Error) {
+func (ex *Executor) runBlock(ctx context.Context, m Migration, block script.TxBlock) (*resume.LeftoverLookup, *migrationerror.Error) {
 	s := m.Script
-	first := s.Statements[p.First]
-	c := ex.countBlock(m, p)
-	t, err := ex.prepareBlock(ctx, m, p)
+	first := s.Statements[block.First]
+	c := ex.countBlock(m, block)
+	t, err := ex.prepareBlock(ctx, m, block)
 	if err == nil && t != nil && t.Kind == resume.LeftoverDetach {
 		var finished bool
 		if finished, err = ex.finishDetach(ctx, t); finished && err == nil {
-			return nil, ex.countAfter(ctx, m, p, c)
+			return nil, ex.countAfter(ctx, m, block, c)
 		}
 	}
 	fail := migrationerror.Wrap(s, err)
 	if err == nil {
-		fail = ex.sendBlock(ctx, s, p, c)
+		fail = ex.sendBlock(ctx, s, block, c)
 	}
-	if fail != nil && err == nil && c.tail != "" && p.Last-p.First == 1 && !p.OpenBefore && !p.OpenAfter && requiresNoTransaction(fail.Err) {
+	if fail != nil && err == nil && c.tail != "" && block.Last-block.First == 1 && !block.OpenBefore && !block.OpenAfter && requiresNoTransaction(fail.Err) {
 		// The statement refuses a transaction because of its object, such as REINDEX of a
 		// partitioned table, which the parser cannot see; with the count it was a transaction.
-		count, plain := ex.countSQL(m, p, true)
-		c = statementCounting{last: p.Last, to: first.Offset + len(first.Text), after: count, withoutState: plain}
-		fail = ex.sendBlock(ctx, s, p, c)
+		count, plain := ex.countSQL(m, block, true)
+		c = statementCounting{last: block.Last, to: first.Offset + len(first.Text), after: count, withoutState: plain}
+		fail = ex.sendBlock(ctx, s, block, c)
 	}
 	if fail == nil {
 		if c.withoutState != "" {
-			m.trace.Captured = p.Last
+			m.trace.Captured = block.Last
 		}
 		return nil, nil
 	}
 	fail.Outcome = migrationerror.PartiallyApplied
-	if p.Last-p.First == 1 || err != nil {
-		fail.FailedIndex = p.First
+	if block.Last-block.First == 1 || err != nil {
+		fail.FailedIndex = block.First
 	}
-	if p.Last-p.First == 1 && first.MayCommit {
+	if block.Last-block.First == 1 && first.MayCommit {
 		fail.Outcome = migrationerror.Unknown // it may have committed before it failed
 	}
 	if t != nil && err == nil && fail.Server() != nil && ctx.Err() == nil {
 		if done := ex.finishAfterFailure(ctx, t, fail); done {
-			return nil, ex.countAfter(ctx, m, p, c)
+			return nil, ex.countAfter(ctx, m, block, c)
 		}
 	}
 	return t, fail
@@ -198,30 +198,30 @@ func (ex *Executor) ignoreServerError(ctx context.Context, err error) error {
 }
 
 // countAfter counts a statement that was completed by another statement.
-func (ex *Executor) countAfter(ctx context.Context, m Migration, p script.TxBlock, c statementCounting) *migrationerror.Error {
+func (ex *Executor) countAfter(ctx context.Context, m Migration, block script.TxBlock, c statementCounting) *migrationerror.Error {
 	if c.after == "" {
 		return nil
 	}
 	fail := migrationerror.Wrap(m.Script, ex.session.Exec(ctx, c.after))
 	if fail != nil {
-		fail.Outcome, fail.FailedIndex = migrationerror.PartiallyApplied, p.First
+		fail.Outcome, fail.FailedIndex = migrationerror.PartiallyApplied, block.First
 	}
 	return fail
 }
 
 // prepareBlock prepares the session for a block: it writes the session state to the history, if it
 // is not written yet, and the lookup for the leftovers of a statement.
-func (ex *Executor) prepareBlock(ctx context.Context, m Migration, p script.TxBlock) (*resume.LeftoverLookup, error) {
-	first, capture := m.Script.Statements[p.First], ""
-	if !p.OpenBefore {
-		capture = ex.sessionStateSQL(m, p.First)
+func (ex *Executor) prepareBlock(ctx context.Context, m Migration, block script.TxBlock) (*resume.LeftoverLookup, error) {
+	first, capture := m.Script.Statements[block.First], ""
+	if !block.OpenBefore {
+		capture = ex.sessionStateSQL(m, block.First)
 	}
-	err := ex.setTimeouts(ctx, m.Script, p, capture)
+	err := ex.setTimeouts(ctx, m.Script, block, capture)
 	if capture != "" {
-		m.trace.Captured = p.First
+		m.trace.Captured = block.First
 		if err != nil {
 			if err = ex.ignoreServerError(ctx, err); err == nil {
-				err = ex.setTimeouts(ctx, m.Script, p, "")
+				err = ex.setTimeouts(ctx, m.Script, block, "")
 			}
 		}
 	}
@@ -231,7 +231,7 @@ func (ex *Executor) prepareBlock(ctx context.Context, m Migration, p script.TxBl
 	if err := ex.dropInvalidIndex(ctx, first); err != nil || !first.RefusesTransaction {
 		return nil, err
 	}
-	t, err := ex.resumer.LeftoverLookupFor(ctx, first, p.First+1)
+	t, err := ex.resumer.LeftoverLookupFor(ctx, first, block.First+1)
 	if err != nil || t == nil || ex.store.HistoryUnavailable || !m.Script.IsCountable() {
 		return t, err
 	}
@@ -281,24 +281,24 @@ type statementCounting struct {
 // countBlock adds the history's count to a block: before the COMMIT that ends it, or after the
 // statements of its implicit transaction. A statement that refuses a transaction, or commits by
 // itself, is counted by a separate query after it. A COPY outside of a transaction gets one.
-func (ex *Executor) countBlock(m Migration, p script.TxBlock) statementCounting {
-	s, last := m.Script, m.Script.Statements[p.Last-1]
-	c := statementCounting{last: p.Last, to: last.Offset + len(last.Text)}
-	alone := p.Last-p.First == 1
+func (ex *Executor) countBlock(m Migration, block script.TxBlock) statementCounting {
+	s, last := m.Script, m.Script.Statements[block.Last-1]
+	c := statementCounting{last: block.Last, to: last.Offset + len(last.Text)}
+	alone := block.Last-block.First == 1
 	outside := s.IsReadOnly() || s.IsSingleStatement() || !last.IsCommit && (alone && (last.RefusesTransaction || last.MayCommit) || last.Control != script.ControlNone)
-	count, plain := ex.countSQL(m, p, outside)
+	count, plain := ex.countSQL(m, block, outside)
 	c.withoutState = plain
 	before, check := s.TitleComment()+ex.losses.BaselineSQL(), ex.losses.CheckSQL()
 	if check == "" {
 		before = ""
 	}
 	switch {
-	case p.OpenAfter && check != "" && last.Control == script.ControlNone && !last.SetsTransaction && !s.HasCopyData(last):
+	case block.OpenAfter && check != "" && last.Control == script.ControlNone && !last.SetsTransaction && !s.HasCopyData(last):
 		c.head, c.tail = before, ";\n"+check
-	case p.OpenAfter:
+	case block.OpenAfter:
 	case m.Resume && s.Transactional: // the file was changed to be one transaction
 		c.head, c.tail = s.TitleComment()+s.Begin+";\n"+ex.losses.BaselineSQL(), ";\n"+ex.session.CheckConstraintsSQL(false)+check+ex.finishSQL(m)+"COMMIT"
-	case alone && s.HasCopyData(last) && !s.InTransaction(p.First):
+	case alone && s.HasCopyData(last) && !s.InTransaction(block.First):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"
 		if !s.IsCountable() {
 			c.after = "COMMIT"
@@ -307,7 +307,7 @@ func (ex *Executor) countBlock(m Migration, p script.TxBlock) statementCounting 
 	case s.IsReadOnly(), s.IsSingleStatement():
 		c.after = count
 	case last.IsCommit:
-		c.last, c.to, c.head, c.tail = p.Last-1, last.Offset, before, check+count+last.Text
+		c.last, c.to, c.head, c.tail = block.Last-1, last.Offset, before, check+count+last.Text
 	case alone && (last.RefusesTransaction || last.MayCommit), last.Control != script.ControlNone:
 		c.after = count
 	case check+count != "":
@@ -317,15 +317,15 @@ func (ex *Executor) countBlock(m Migration, p script.TxBlock) statementCounting 
 }
 
 // sendBlock sends a block with its count.
-func (ex *Executor) sendBlock(ctx context.Context, s *script.Script, p script.TxBlock, c statementCounting) *migrationerror.Error {
+func (ex *Executor) sendBlock(ctx context.Context, s *script.Script, block script.TxBlock, c statementCounting) *migrationerror.Error {
 	head, tail := c.head, c.tail
-	portions := s.Batches(p.First, c.last, s.Statements[p.First].Offset, c.to)
-	for i, q := range portions {
+	batches := s.Batches(block.First, c.last, s.Statements[block.First].Offset, c.to)
+	for i, b := range batches {
 		end := ""
-		if i == len(portions)-1 && q.CopyRows == nil {
+		if i == len(batches)-1 && b.CopyRows == nil {
 			end, tail = tail, ""
 		}
-		if fail := ex.sender.Send(ctx, head, q, end); fail != nil {
+		if fail := ex.sender.Send(ctx, head, b, end); fail != nil {
 			return fail
 		}
 		head = ""
@@ -340,7 +340,7 @@ func (ex *Executor) sendBlock(ctx context.Context, s *script.Script, p script.Tx
 		}
 		if err != nil {
 			fail := migrationerror.Wrap(s, err)
-			fail.FailedIndex = p.Last - 1
+			fail.FailedIndex = block.Last - 1
 			return fail
 		}
 	}

@@ -58,8 +58,8 @@ func (resumer *Resumer) InspectInterrupted(ctx context.Context, file string, ope
 	case r.Outcome == history.Repaired:
 		d.Why = fmt.Sprintf("it was repaired: %d of its statements were applied, and statement %d has not run yet", r.StatementsApplied, d.Number)
 	case r.Outcome == history.PartiallyApplied:
-		p := rest[0]
-		d.Failed = p.Last-p.First == 1 && !p.OpenAfter && !row.Transactional
+		block := rest[0]
+		d.Failed = block.Last-block.First == 1 && !block.OpenAfter && !row.Transactional
 		if !d.Failed {
 			d.Why = fmt.Sprintf("the failed statement is in a transaction that starts with statement %d, and the transaction was rolled back", d.Number)
 		}
@@ -73,12 +73,12 @@ func (resumer *Resumer) InspectInterrupted(ctx context.Context, file string, ope
 
 // inspectRunning is InspectInterrupted for a run without a recorded end.
 func (resumer *Resumer) inspectRunning(ctx context.Context, s *script.Script, r history.Entry, row history.InterruptedRow, d *InterruptedStatement) error {
-	p, uncertain := s.UncertainBlock(r.StatementsApplied)
+	block, uncertain := s.UncertainBlock(r.StatementsApplied)
 	if !uncertain || row.Transactional && s.Transactional {
 		d.Why = fmt.Sprintf("statement %d is counted by its own transaction, so it was not applied", d.Number)
 		return nil
 	}
-	d.Last = p.Last
+	d.Last = block.Last
 	_, err := resumer.appliedStatements(ctx, s, s, r, row)
 	var (
 		unprovable *UnknownOutcomeError

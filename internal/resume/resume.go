@@ -95,14 +95,14 @@ func (resumer *Resumer) appliedStatements(ctx context.Context, before, s *script
 		return r.StatementsApplied, nil
 	}
 	st := before.Statements[r.StatementsApplied]
-	p, uncertain := before.UncertainBlock(r.StatementsApplied)
+	block, uncertain := before.UncertainBlock(r.StatementsApplied)
 	if !uncertain {
 		return r.StatementsApplied, nil
 	}
 	var applied, known bool
 	// A script whose statements are not counted may have run past its first statement, and in a
 	// transaction of several statements a later one may have reverted the first.
-	if before.IsCountable() && p.Last-p.First == 1 {
+	if before.IsCountable() && block.Last-block.First == 1 {
 		var restore string
 		if restore, err = resumer.SessionAt(ctx, before, r, row, r.StatementsApplied); err != nil {
 			return 0, err

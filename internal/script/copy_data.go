@@ -106,5 +106,5 @@ func (s *Script) InTransaction(i int) bool {
 
 // isTxBlock reports whether statement i is a transaction block of its own.
 func (s *Script) isTxBlock(i int) bool {
-	return slices.ContainsFunc(s.txBlocks(), func(p TxBlock) bool { return p.First == i && p.Last == i+1 })
+	return slices.ContainsFunc(s.txBlocks(), func(block TxBlock) bool { return block.First == i && block.Last == i+1 })
 }

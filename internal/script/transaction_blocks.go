@@ -9,23 +9,23 @@ import (
 // UncertainBlock returns the transaction block that begins with statement first, and reports whether
 // the block may have been applied although the history table does not count it.
 func (s *Script) UncertainBlock(first int) (TxBlock, bool) {
-	i := slices.IndexFunc(s.txBlocks(), func(p TxBlock) bool { return p.First == first })
+	i := slices.IndexFunc(s.txBlocks(), func(block TxBlock) bool { return block.First == first })
 	if i < 0 {
 		return TxBlock{}, false
 	}
-	p := s.txBlocks()[i]
-	last := s.Statements[p.Last-1]
+	block := s.txBlocks()[i]
+	last := s.Statements[block.Last-1]
 	switch {
 	case !s.IsCountable(), s.IsReadOnly(), s.IsSingleStatement():
-		return p, true
-	case p.OpenAfter:
-		return p, false // its COMMIT is counted
+		return block, true
+	case block.OpenAfter:
+		return block, false // its COMMIT is counted
 	case last.IsCommit:
-		return p, false
+		return block, false
 	case last.Control != ControlNone:
-		return p, last.Node.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_PREPARE
+		return block, last.Node.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_PREPARE
 	}
-	return p, p.Last-p.First == 1 && (last.RefusesTransaction || last.MayCommit || last.unparsed)
+	return block, block.Last-block.First == 1 && (last.RefusesTransaction || last.MayCommit || last.unparsed)
 }
 
 // A TxBlock is a transaction block: the statements that are sent as one query of a script that is
@@ -61,10 +61,10 @@ func (s *Script) txBlocks() []TxBlock {
 // was changed to be one transaction.
 func (s *Script) RemainingBlocks(done int) []TxBlock {
 	var out []TxBlock
-	for _, p := range s.txBlocks() {
-		if p.Last > done {
-			p.First = max(p.First, done)
-			out = append(out, p)
+	for _, block := range s.txBlocks() {
+		if block.Last > done {
+			block.First = max(block.First, done)
+			out = append(out, block)
 		}
 	}
 	return out
