@@ -56,7 +56,9 @@ func (ex *Executor) countBlock(m Migration, block script.TxBlock) statementCount
 	s, last := m.Script, m.Script.Statements[block.Last-1]
 	c := statementCounting{last: block.Last, to: last.Offset + len(last.Text)}
 	alone := block.Last-block.First == 1
-	outside := s.IsReadOnly() || s.IsSingleStatement() || !last.IsCommit && (alone && (last.RefusesTransaction || last.MayCommit) || last.Control != script.ControlNone)
+	// The count cannot be in the transaction of such a statement.
+	ownTx := !last.IsCommit && (last.Control != script.ControlNone || alone && (last.RefusesTransaction || last.MayCommit))
+	outside := ownTx || s.IsReadOnly() || s.IsSingleStatement()
 	count, plain := ex.countSQL(m, block, outside)
 	c.withoutState = plain
 	before, check := s.TitleComment()+ex.losses.BaselineSQL(), ex.losses.CheckSQL()
@@ -75,12 +77,10 @@ func (ex *Executor) countBlock(m Migration, block script.TxBlock) statementCount
 			c.after = "COMMIT"
 		}
 	case !s.IsCountable():
-	case s.IsReadOnly(), s.IsSingleStatement():
+	case outside:
 		c.after = count
 	case last.IsCommit:
 		c.last, c.to, c.head, c.tail = block.Last-1, last.Offset, before, check+count+last.Text
-	case alone && (last.RefusesTransaction || last.MayCommit), last.Control != script.ControlNone:
-		c.after = count
 	case check+count != "":
 		c.head, c.tail = before, ";\n"+check+count
 	}
