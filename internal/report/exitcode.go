@@ -1,7 +1,7 @@
 package report
 
-// Exit codes of the migrator. The chart's podFailurePolicy depends on them. A new one is also
-// a row of ExitCodes, which each command's help prints, and of docs/reference/exit-codes.md.
+// Exit codes of the migrator. CONTRIBUTING.md, "Add an exit code", lists the places that a new one
+// belongs to.
 const (
 	ExitOK               = 0
 	ExitInternal         = 1   // unexpected error
@@ -30,4 +30,15 @@ var ExitCodes = []ExitCode{
 	{"7", "a migration was partially applied; the report lists what was applied and what remains"},
 	{"124", "timed out (--timeout)"},
 	{"128+n", "stopped by signal n (a retry may help)"},
+}
+
+// IsRetried reports whether the chart's Job retries after a run with an exit code, up to its
+// backoffLimit. podFailurePolicy in chart/templates/_job.tpl fails the Job at once for the other
+// codes.
+func IsRetried(code int) bool {
+	switch code {
+	case ExitInternal, ExitDatabase, ExitLocked:
+		return true
+	}
+	return code > ExitSignal
 }

@@ -51,13 +51,12 @@ func (c *Report) insert(name, text string, above ...string) {
 	c.Rows = slices.Insert(c.Rows, at, Row{Name: name, Text: text})
 }
 
-// releaseEffect describes the effect of an exit code on the release. The chart's
-// podFailurePolicy decides which codes fail the Job.
+// releaseEffect describes the effect of an exit code on the release.
 func (r Run) releaseEffect(code int) string {
 	if !slices.Contains([]string{"up", "down", "exec", "wait"}, r.Command) {
 		return ""
 	}
-	again := code == ExitInternal || code == ExitDatabase || code == ExitLocked || code > ExitSignal
+	again := IsRetried(code)
 	serves := "the running version keeps serving"
 	if code == ExitPartiallyApplied {
 		serves += ", on a partially migrated schema"

@@ -11,6 +11,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 // The Secret is created before the Job that reads it. No object is an ordinary resource of the release, which would be created too late at
@@ -116,14 +119,20 @@ func TestPodFailurePolicy_ExitCodes_FailOrRetry(t *testing.T) {
 		}
 		return batchv1.PodFailurePolicyActionCount
 	}
-	for _, code := range []int32{2, 5, 6, 7, 124} {
-		assert.Equal(t, batchv1.PodFailurePolicyActionFailJob, outcome(code, false), code)
-		assert.Equal(t, batchv1.PodFailurePolicyActionFailJob, outcome(code, true), "%d, and the node is drained too", code)
+	failJob := 0
+	for _, code := range append(notify.ExitCodes(), report.ExitSignal+9, report.ExitSignal+15) {
+		switch c := int32(code); {
+		case code == report.ExitOK, code == report.ExitSignal: // never the code of a failed container
+		case report.IsRetried(code):
+			assert.Equal(t, batchv1.PodFailurePolicyActionCount, outcome(c, false), code)
+			assert.Equal(t, batchv1.PodFailurePolicyActionIgnore, outcome(c, true), "%d on a drained node", code)
+		default:
+			failJob++
+			assert.Equal(t, batchv1.PodFailurePolicyActionFailJob, outcome(c, false), code)
+			assert.Equal(t, batchv1.PodFailurePolicyActionFailJob, outcome(c, true), "%d, and the node is drained too", code)
+		}
 	}
-	for _, code := range []int32{1, 3, 4, 128 + 9, 128 + 15} {
-		assert.Equal(t, batchv1.PodFailurePolicyActionCount, outcome(code, false), code)
-		assert.Equal(t, batchv1.PodFailurePolicyActionIgnore, outcome(code, true), "%d on a drained node", code)
-	}
+	assert.Len(t, rules[0].OnExitCodes.Values, failJob, "codes that the migrator does not have")
 }
 
 // The fields that the restricted Pod Security level requires. The e2e tests use a namespace that enforces it.
