@@ -26,6 +26,7 @@ var figures = map[string]func(t *testing.T, s scale) result.Figure{
 	"memory":          memory,
 	"image":           image,
 	"growth":          growth,
+	"check":           check,
 	"cluster-nothing": clusterNothing,
 	"cluster-fifty":   clusterFifty,
 }

@@ -19,18 +19,19 @@ type scale struct {
 	starts      int   // of a program
 	versions    []int // numbers of applied migrations
 	releases    int   // helm upgrades
+	checked     int   // migration files
 }
 
 func scaleOf() scale {
 	switch {
 	case *out == "":
 		return scale{short: true, migrations: 12, rounds: 1, delays: []time.Duration{time.Millisecond}, pending: 30, processes: 4, work: 300 * time.Millisecond,
-			rows: 1000, hold: 200 * time.Millisecond, faultRounds: 0, data: 1 << 20, starts: 2, versions: []int{1, 10}, releases: 1}
+			rows: 1000, hold: 200 * time.Millisecond, faultRounds: 0, data: 1 << 20, starts: 2, versions: []int{1, 10}, releases: 1, checked: 20}
 	case *short:
 		return scale{short: true, migrations: 100, rounds: 3, delays: []time.Duration{2 * time.Millisecond, 5 * time.Millisecond}, pending: 2000, processes: 20,
-			work: 2 * time.Second, rows: 200_000, hold: 8 * time.Second, faultRounds: 30, data: 64 << 20, starts: 10, versions: []int{1, 10, 100, 1000}, releases: 2}
+			work: 2 * time.Second, rows: 200_000, hold: 8 * time.Second, faultRounds: 30, data: 64 << 20, starts: 10, versions: []int{1, 10, 100, 1000}, releases: 2, checked: 1000}
 	}
 	ms := time.Millisecond
 	return scale{migrations: 1000, rounds: 5, delays: []time.Duration{2 * ms, 5 * ms, 20 * ms}, pending: 10_000, processes: 50,
-		work: 10 * time.Second, rows: 10_000_000, hold: 30 * time.Second, faultRounds: 150, data: 1 << 30, starts: 40, versions: []int{1, 10, 100, 1000, 10_000}, releases: 5}
+		work: 10 * time.Second, rows: 10_000_000, hold: 30 * time.Second, faultRounds: 150, data: 1 << 30, starts: 40, versions: []int{1, 10, 100, 1000, 10_000}, releases: 5, checked: 1000}
 }

@@ -114,4 +114,4 @@ func Load(dir string, order []string) ([]Figure, error) {
 }
 
 // Names are the names of all figures, in the order of the page.
-var Names = []string{"apply", "nothing-pending", "fifty", "application", "chaos", "memory", "image", "growth", "cluster-nothing", "cluster-fifty"}
+var Names = []string{"apply", "nothing-pending", "fifty", "application", "chaos", "memory", "image", "growth", "check", "cluster-nothing", "cluster-fifty"}
