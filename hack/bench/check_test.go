@@ -69,8 +69,9 @@ func check(t *testing.T, s scale) result.Figure {
 			"Both are set to PostgreSQL %s. A file that an allow comment of Shiplock silences is left out. The rules for style and timeouts are: %s. "+
 			"Times: %d up files with an `ALTER TABLE` of a merged table and a `CREATE TABLE` each, of which the last one has a hazard, which both must report. "+
 			"`migrator check` also reads as many down files, and the base from git. With all but one file merged, squawk gets only the new file, because it does not know a base. "+
-			"squawk is its native program, without the start of Node. The median of %d runs in turn",
-			len(hazards), len(safe), checkedPostgres, "`"+strings.Join(styleRules, "`, `")+"`", s.checked, s.rounds),
+			"squawk is its native program, without the start of Node. The median of %d runs in turn. "+
+			"The load average of the machine was %s at the end; above the number of cores, other processes slowed down both programs",
+			len(hazards), len(safe), checkedPostgres, "`"+strings.Join(styleRules, "`, `")+"`", s.checked, s.rounds, strings.Fields(readFile(t, "/proc/loadavg"))[0]),
 		Tools:  []result.Tool{{Name: "shiplock", Version: tools(t)[0].Version}, {Name: "squawk", Version: strings.Fields(program.LastLine(t, squawk, "--version"))[1]}},
 		Tables: []result.Table{reports, details, times},
 		Goals: append([]result.Goal{
@@ -204,7 +205,6 @@ func checkTimes(t *testing.T, s scale, squawk string) (goals []result.Goal, tabl
 			others[base] = append(others[base], sampled)
 		}
 	}
-	load := strings.Fields(readFile(t, "/proc/loadavg"))[0]
 	table = result.Table{
 		Title:  "In brackets, times that of migrator check",
 		Header: []string{"files", "migrator check: wall time", "squawk: wall time", "migrator check: processor time", "squawk: processor time"},
@@ -215,7 +215,7 @@ func checkTimes(t *testing.T, s scale, squawk string) (goals []result.Goal, tabl
 		table.Rows = append(table.Rows, []string{row.files, seconds(wall), cell(medianWall(otherSamples), wall, seconds), seconds(cpu), cell(medianCPU(otherSamples), cpu, seconds)})
 		limit := goal("below 1 s for "+row.files, seconds(wall), wall < time.Second)
 		if !limit.Met {
-			limit.Note = fmt.Sprintf("the processor time is %s; the load average of the machine was %s, on %d cores", seconds(cpu), load, runtime.NumCPU())
+			limit.Note = fmt.Sprintf("the processor time is %s: the rest is for the disk, and for other processes of the machine, if its load was high", seconds(cpu))
 		}
 		goals = append(goals, limit)
 	}
