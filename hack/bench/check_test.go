@@ -84,9 +84,10 @@ func check(t *testing.T, s scale) result.Figure {
 // squawkPath returns the native program of npm's squawk-cli.
 func squawkPath(t *testing.T) string {
 	t.Helper()
-	require.Equal(t, "linux/amd64", runtime.GOOS+"/"+runtime.GOARCH, "hack/tools/squawk pins the program of this platform only")
-	folder := program.HackTool(t, "squawk")
-	return filepath.Join(folder, "node_modules", "@squawk-cli", "linux-x64", "bin", "squawk")
+	if platform := runtime.GOOS + "/" + runtime.GOARCH; platform != "linux/amd64" {
+		t.Skip("hack/tools/squawk pins the program for linux/amd64, and not for " + platform)
+	}
+	return filepath.Join(program.HackTool(t, "squawk"), "node_modules", "@squawk-cli", "linux-x64", "bin", "squawk")
 }
 
 // corpusFiles returns the paths of a folder of the corpus, without files that an allow comment
