@@ -113,7 +113,7 @@ func runFlux(ctx context.Context, chart string) error {
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(text) }),
 	}
 	defer server.Close()
-	go server.Serve(listener)
+	go func() { _ = server.Serve(listener) }()
 	cluster, err := client()
 	if err != nil {
 		return err

@@ -260,8 +260,11 @@ func (b *fixture) checkTimeout() {
 func (b *fixture) checkStop() (report string) {
 	b.t.Helper()
 	cmd, out := b.start("--on-stale-lock", "release")
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{}, 1)
+	go func() {
+		_ = cmd.Wait() // the exit code is asserted below
+		ended <- struct{}{}
+	}()
 	require.Eventually(b.t, func() bool { return len(ended) > 0 || b.Value(b.t, runningStatements) == "1" }, 5*time.Minute, 50*time.Millisecond)
 	require.NoError(b.t, cmd.Process.Signal(syscall.SIGTERM))
 	<-ended
