@@ -69,7 +69,7 @@ func TestUp_WaitsForLock_NothingLeftToDo(t *testing.T) {
 				ended <- end{result, err}
 			}()
 			require.Eventually(t, func() bool {
-				return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%catalog END%' AND pid <> pg_backend_pid() AND datname = current_database()") != "0"
+				return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%THEN files_digest END%' AND pid <> pg_backend_pid() AND datname = current_database()") != "0"
 			}, time.Minute, 10*time.Millisecond)
 			log.Wait(t, "waiting for another migrator")
 			require.Empty(t, ended, "it must wait")
