@@ -42,6 +42,8 @@ const (
 	waveDelay = 2 * time.Second
 	// refresh is the time after which the next step runs without a change of an object.
 	refresh = time.Second
+	// cacheLag limits the wait for the cache to have the objects of a successful sync.
+	cacheLag = 30 * time.Second
 	// terminationTimeout limits the deletion of running hooks when a sync is interrupted.
 	terminationTimeout = 30 * time.Second
 )
@@ -181,7 +183,21 @@ func (a *application) sync(ctx context.Context, out io.Writer) error {
 	for _, r := range operation.results {
 		fmt.Fprintf(out, "%s %s/%s: %s %s\n", r.SyncPhase, r.ResourceKey.Kind, r.ResourceKey.Name, state(r), r.Message)
 	}
-	if err := a.differences(ctx, live, out); err != nil {
+	different, err := a.differences(ctx, live)
+	// The cache may not have the last changes yet, which the controller shows as soon as it has them.
+	for limit := time.Now().Add(cacheLag); err == nil && len(different) > 0 && operation.phase == common.OperationSucceeded && len(a.resources) == 0 && time.Now().Before(limit); {
+		select {
+		case <-changed:
+		case <-time.After(refresh):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		different, err = a.differences(ctx, live)
+	}
+	for _, object := range different {
+		fmt.Fprintf(out, "OutOfSync %s\n", object)
+	}
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s: %s\n", operation.phase, operation.message)
@@ -254,15 +270,15 @@ func (a *application) reconcile(live cache.ClusterCache) (sync.ReconciliationRes
 	return sync.Reconcile(a.targets, objects, a.namespace, live), nil
 }
 
-// differences prints the objects for which Argo CD shows OutOfSync.
-func (a *application) differences(ctx context.Context, live cache.ClusterCache, out io.Writer) error {
+// differences returns the objects for which Argo CD shows OutOfSync.
+func (a *application) differences(ctx context.Context, live cache.ClusterCache) (different []string, err error) {
 	resources, err := a.reconcile(live)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	differences, err := diff.DiffArray(ctx, resources.Target, resources.Live, diff.WithLogr(a.log), diff.WithGVKParser(live.GetGVKParser()))
 	if err != nil {
-		return fmt.Errorf("compare: %w", err)
+		return nil, fmt.Errorf("compare: %w", err)
 	}
 	for i, d := range differences.Diffs {
 		object := resources.Target[i]
@@ -270,8 +286,8 @@ func (a *application) differences(ctx context.Context, live cache.ClusterCache, 
 			object = resources.Live[i]
 		}
 		if d.Modified {
-			fmt.Fprintf(out, "OutOfSync %s/%s\n", object.GetKind(), object.GetName())
+			different = append(different, object.GetKind()+"/"+object.GetName())
 		}
 	}
-	return nil
+	return different, nil
 }
