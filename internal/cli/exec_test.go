@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -245,6 +246,10 @@ func TestExec_BehindPooler_LockHeld(t *testing.T) {
 		b.waitForFile("ready")
 		out := call(t.Context(), append([]string{"exec", "--database-url", url, "--lock-wait", "2s"}, b.args()[3:]...)...)
 		assert.Equal(t, 4, out.code, out.err)
+		if mode == "transaction" { // with a snapshot, the check of the lock would make CREATE INDEX CONCURRENTLY wait for the lock's transaction
+			const lastQuery = "SELECT coalesce(string_agg(query, ' '), '') FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+			require.Eventually(t, func() bool { return b.Value(t, lastQuery) == ";" }, 5*time.Minute, 50*time.Millisecond)
+		}
 		b.touch("go")
 		assert.Zero(t, <-done, stderr)
 		assert.Equal(t, "succeeded|0|exit code 0|added table public.log|f", b.execHistory())

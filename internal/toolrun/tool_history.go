@@ -54,6 +54,11 @@ func (tools *Tools) CheckLock(ctx context.Context) error {
 	key := lock.Key(tools.store)
 	ctx, cancel := context.WithTimeoutCause(ctx, lockCheckTimeout, &postgres.LostError{Target: tools.session.Target(), Err: fmt.Errorf("no answer within %s", lockCheckTimeout)})
 	defer cancel()
+	if tools.session.TxOpen {
+		// The lock belongs to the open transaction, so an answer suffices. A query would take a snapshot: CREATE INDEX
+		// CONCURRENTLY of the tool that meets it waits for the end of the transaction, which waits for the tool.
+		return tools.session.ClassifyError(ctx, tools.session.Conn.PingContext(ctx))
+	}
 	var held bool
 	err := tools.session.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
 		AND pid = pg_catalog.pg_backend_pid() AND classid::bigint << 32 | objid::bigint = $1)`, key).Scan(&held)
