@@ -55,9 +55,7 @@ func readDirectory(path string) (*directory, error) {
 	}
 	d := &directory{path: path, invalid: map[string]bool{}}
 	for _, e := range entries {
-		if err := d.add(fsys, e); err != nil {
-			return nil, err
-		}
+		d.add(fsys, e)
 	}
 	slices.SortFunc(d.files, func(a, b *file) int {
 		return cmp.Or(cmp.Compare(a.Version, b.Version), compareDirection(a, b), cmp.Compare(a.file, b.file))
@@ -81,47 +79,17 @@ func isUnreadable(err error) bool {
 }
 
 // add adds an entry of the directory, by the rules of package source.
-func (d *directory) add(fsys fs.FS, e fs.DirEntry) error {
-	_, err := source.Read(oneEntry{fsys, e}, d.path, source.FailUnrecognized)
-	var name *source.NameError
+func (d *directory) add(fsys fs.FS, e fs.DirEntry) {
+	parsed, found, invalid := source.ReadEntry(fsys, e)
 	switch {
-	case errors.Is(err, source.ErrNoMigrations):
-		return nil
-	case errors.As(err, &name):
+	case !found:
+	case invalid != nil:
 		d.invalid[e.Name()] = true
-		d.findings = append(d.findings, finding.Finding{Rule: finding.InvalidFileName, File: e.Name(), Line: 1, Message: name.Problem, Statement: finding.WholeFile})
-		return nil
-	case err != nil:
-		return err
+		d.findings = append(d.findings, finding.Finding{Rule: finding.InvalidFileName, File: e.Name(), Line: 1, Message: invalid.Problem, Statement: finding.WholeFile})
+	default:
+		d.files = append(d.files, &file{FileName: parsed, file: e.Name(), isNew: true})
 	}
-	parsed, err := source.ParseFileName(e.Name())
-	if err != nil {
-		return err
-	}
-	d.files = append(d.files, &file{FileName: parsed, file: e.Name(), isNew: true})
-	return nil
 }
-
-// oneEntry is a file system whose directory lists only one entry.
-type oneEntry struct {
-	fs.FS
-	entry fs.DirEntry
-}
-
-func (o oneEntry) Open(name string) (fs.File, error) {
-	f, err := o.FS.Open(name)
-	if err != nil || name != "." {
-		return f, err
-	}
-	return oneEntryDirectory{f, o.entry}, nil
-}
-
-type oneEntryDirectory struct {
-	fs.File
-	entry fs.DirEntry
-}
-
-func (o oneEntryDirectory) ReadDir(int) ([]fs.DirEntry, error) { return []fs.DirEntry{o.entry}, nil }
 
 // read reads and parses the files, on all processors.
 func (d *directory) read() error {

@@ -102,6 +102,18 @@ func entriesOf(fsys fs.FS) ([]fs.DirEntry, error) {
 	return fs.ReadDir(fsys, ".")
 }
 
+// ReadEntry returns the file name of an entry of a directory of migrations. found is false for an entry
+// that is none, such as a README. invalid is set for an invalid name or file; it has no path.
+func ReadEntry(fsys fs.FS, e fs.DirEntry) (file FileName, found bool, invalid *NameError) {
+	if found, _ = isRelevant(fsys, e); !found { // an unreadable subdirectory is none
+		return file, false, nil
+	}
+	if file, invalid = parseEntry(e); invalid == nil {
+		invalid = checkReadable(fsys, e)
+	}
+	return file, true, invalid
+}
+
 func newCatalog(fsys fs.FS, origin string, unrecognized Unrecognized, entries []fs.DirEntry) (*Catalog, error) {
 	versions := (len(entries) + 1) / 2 // most have a down file
 	c := &Catalog{fsys: fsys, origin: origin, migrations: make([]Migration, 0, versions)}
