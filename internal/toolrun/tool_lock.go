@@ -11,8 +11,10 @@ func (p ToolProblem) IsLock() bool { return p.release != "" }
 
 // ToolLocks returns the locked rows.
 func (tools *Tools) ToolLocks(ctx context.Context) ([]ToolProblem, error) {
-	problems, err := tools.ToolProblems(ctx)
-	return slices.DeleteFunc(problems, func(p ToolProblem) bool { return !p.IsLock() }), err
+	if tools.inLockTransaction() {
+		return nil, nil
+	}
+	return tools.problemsIn(ctx, slices.DeleteFunc(slices.Clone(toolTables), func(t toolTable) bool { return t.release == "" }))
 }
 
 // ReleaseToolLock unlocks a row, unless it has changed since it was read.

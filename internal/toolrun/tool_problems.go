@@ -94,20 +94,30 @@ const maxProblems = 3
 // ToolProblems looks in all schemas for states with which tools refuse to run. It only reads, and
 // skips tables that the role may not read.
 func (tools *Tools) ToolProblems(ctx context.Context) ([]ToolProblem, error) {
-	if tools.session.Shared && tools.session.TxOpen {
-		return nil, nil // an error would abort the transaction that holds the lock
+	if tools.inLockTransaction() {
+		return nil, nil
 	}
-	out, err := tools.heldToolLocks(ctx)
+	held, err := tools.heldToolLocks(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range toolTables {
+	marks, err := tools.problemsIn(ctx, toolTables)
+	return append(held, marks...), err
+}
+
+// inLockTransaction reports whether the session is in the transaction that holds the lock, which an error
+// of a query would abort.
+func (tools *Tools) inLockTransaction() bool { return tools.session.Shared && tools.session.TxOpen }
+
+// problemsIn looks for problems in the tables of some tools.
+func (tools *Tools) problemsIn(ctx context.Context, kinds []toolTable) (out []ToolProblem, err error) {
+	for _, t := range kinds {
 		tables, err := tools.findToolTables(ctx, t)
 		if err != nil {
 			return out, err
 		}
 		for _, found := range tables {
-			marks, err := tools.problemsIn(ctx, t, found)
+			marks, err := tools.problemsOf(ctx, t, found)
 			var lost *postgres.LostError
 			if errors.As(err, &lost) || ctx.Err() != nil {
 				return out, err
@@ -159,7 +169,7 @@ func (tools *Tools) findToolTables(ctx context.Context, t toolTable) ([]foundTab
 	return out, tools.session.ClassifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-func (tools *Tools) problemsIn(ctx context.Context, t toolTable, found foundTable) ([]ToolProblem, error) {
+func (tools *Tools) problemsOf(ctx context.Context, t toolTable, found foundTable) ([]ToolProblem, error) {
 	where, release := t.where, t.release
 	for name, quoted := range found.columns {
 		where = strings.ReplaceAll(where, "{"+name+"}", "t."+quoted)
