@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/check"
 	"github.com/shiplock/shiplock/internal/cli"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
@@ -64,6 +65,7 @@ func TestEnvironments_PostgreSQLVersions_Tested(t *testing.T) {
 	}
 	require.NotEmpty(t, majors)
 	assert.Equal(t, strconv.Itoa(postgres.MinMajor), majors[0])
+	assert.Equal(t, []string{majors[0], majors[len(majors)-1]}, []string{strconv.Itoa(check.OldestPostgres), strconv.Itoa(check.NewestPostgres)}, "the versions that migrator check knows")
 	assert.Contains(t, read(t, "hack/postgres/test.sh"), "readonly supported=("+strings.Join(majors, " ")+")\n")
 	assert.Contains(t, read(t, ".github/workflows/test.yaml"), "postgres: ["+strings.Join(majors, ", ")+"]\n")
 	assert.Regexp(t, fmt.Sprintf("(?m)^test-postgres: .* %s to %s", majors[0], majors[len(majors)-1]), read(t, "Makefile"))

@@ -183,12 +183,9 @@ func (c *comparison) findRenamed(name string, content []byte, taken map[*file]bo
 
 // compareVersions finds new files whose version is taken, or not above the newest of the base.
 func (c *comparison) compareVersions(renamed map[*file]bool) {
-	taken := map[slot]string{}
+	taken, mergedVersions := map[slot]string{}, map[uint]bool{}
 	for name, parsed := range c.merged {
 		taken[slot{parsed.Version, parsed.Down}] = name
-	}
-	mergedVersions := map[uint]bool{}
-	for _, parsed := range c.merged {
 		mergedVersions[parsed.Version] = true
 	}
 	for _, f := range c.files {
@@ -196,8 +193,9 @@ func (c *comparison) compareVersions(renamed map[*file]bool) {
 			continue
 		}
 		at := slot{f.Version, f.Down}
-		_, inBase := c.merged[taken[at]]
-		switch other := taken[at]; {
+		other := taken[at]
+		_, inBase := c.merged[other]
+		switch {
 		case other != "" && inBase:
 			c.add(finding.DuplicateVersion, f.file, 1, "version %d is taken by %s in %s; renumber this migration: migrator check --renumber", f.Version, other, c.base.Ref)
 		case other != "":
@@ -205,7 +203,7 @@ func (c *comparison) compareVersions(renamed map[*file]bool) {
 		case f.Version <= c.newest && !f.Down && !mergedVersions[f.Version]:
 			c.add(finding.VersionNotAboveBase, f.file, 1, "version %d is not above version %d, the newest in %s, so it would be applied out of order; renumber this migration: migrator check --renumber", f.Version, c.newest, c.base.Ref)
 		}
-		if other := taken[at]; other == "" {
+		if other == "" {
 			taken[at] = f.file
 		}
 	}

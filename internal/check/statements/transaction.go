@@ -22,21 +22,24 @@ func (c *checker) checkTransaction(n *pgquery.Node) {
 		return
 	}
 	if work := c.longWork(n); work != "" {
-		f := c.newFinding(finding.LockHeld, "%s while the lock on %s of line %d is still held, which blocks %s; put the two statements into separate migrations", work, held.Name, lock.line, lock.mode.Blocks())
-		f.Lock = &finding.Lock{Table: held.Name, Mode: lock.mode.String(), Blocks: lock.mode.Blocks(), HeldSinceLine: lock.line}
-		c.findings = append(c.findings, f)
+		c.reportHeld(held, lock, finding.LockHeld, "%s while the lock on %s of line %d is still held, which blocks %s; put the two statements into separate migrations", work, held.Name, lock.line, lock.mode.Blocks())
 		return
 	}
 	for _, t := range c.lockedTables() {
 		m := c.locks[t]
 		if _, before := c.tx.held[t]; !before && !t.New && m >= locks.ShareRowExclusive && !c.tx.several && !c.isRelated(t, held) {
 			c.tx.several = true
-			f := c.newFinding(finding.MultipleTablesLocked, "the statement locks %s while the transaction holds a lock on %s since line %d; put each table into its own migration", t.Name, held.Name, lock.line)
-			f.Lock = &finding.Lock{Table: held.Name, Mode: lock.mode.String(), Blocks: lock.mode.Blocks(), HeldSinceLine: lock.line}
-			c.findings = append(c.findings, f)
+			c.reportHeld(held, lock, finding.MultipleTablesLocked, "the statement locks %s while the transaction holds a lock on %s since line %d; put each table into its own migration", t.Name, held.Name, lock.line)
 			return
 		}
 	}
+}
+
+// reportHeld adds a finding about a lock that an earlier statement has taken.
+func (c *checker) reportHeld(t *model.Table, l heldLock, rule, format string, args ...any) {
+	f := c.newFinding(rule, format, args...)
+	f.Lock = &finding.Lock{Table: t.Name, Mode: l.mode.String(), Blocks: l.mode.Blocks(), HeldSinceLine: l.line}
+	c.findings = append(c.findings, f)
 }
 
 // lockedTables returns the tables that the statement locks, by name.
