@@ -14,6 +14,7 @@ import (
 
 	_ "github.com/lib/pq" // the driver of database/sql
 
+	"github.com/shiplock/shiplock/hack/demo/console"
 	"github.com/shiplock/shiplock/internal/test/e2e/sample/catalog"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -86,7 +87,7 @@ func (l *local) create(ctx context.Context, server, root string) error {
 
 // command returns the command of the migrator, and prints it.
 func (l *local) command(ctx context.Context, args ...string) *exec.Cmd {
-	fmt.Fprintln(l.out, bold(l.out, "$ migrator "+strings.Join(args, " ")))
+	fmt.Fprintln(l.out, console.Bold(l.out, "$ migrator "+strings.Join(args, " ")))
 	cmd := exec.CommandContext(ctx, l.migrator, args...)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+l.url)
 	cmd.Stdout, cmd.Stderr = l.out, l.out
@@ -114,13 +115,13 @@ func (l *local) expect(ctx context.Context, want int, args ...string) error {
 }
 
 func (l *local) apply(ctx context.Context) error {
-	title(l.out, "1. Apply the migrations of version 1")
+	console.Title(l.out, "1. Apply the migrations of version 1")
 	return l.expect(ctx, 0, "up", "--source", filepath.Join(l.dir, "v1"))
 }
 
 func (l *local) kill(ctx context.Context) error {
-	title(l.out, "2. SIGKILL in the middle of the migrations of version 2")
-	paragraph(l.out, "Its last migration builds an index concurrently. A long read of the application delays the index, and the",
+	console.Title(l.out, "2. SIGKILL in the middle of the migrations of version 2")
+	console.Paragraph(l.out, "Its last migration builds an index concurrently. A long read of the application delays the index, and the",
 		"migrator is killed meanwhile:")
 	// CREATE INDEX CONCURRENTLY waits for all older snapshots of the database; this one locks no table.
 	application, err := l.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
@@ -147,10 +148,10 @@ func (l *local) kill(ctx context.Context) error {
 		return errors.Join(err, up.Wait())
 	}
 	_ = up.Wait() // signal: killed
-	if isTerminal(l.out) {
+	if console.IsTerminal(l.out) {
 		fmt.Fprint(l.out, "\r\033[J") // the killed program leaves its progress bar
 	}
-	fmt.Fprintf(l.out, "%s\n\n", bold(l.out, "$ kill -KILL "+fmt.Sprint(up.Process.Pid)))
+	fmt.Fprintf(l.out, "%s\n\n", console.Bold(l.out, "$ kill -KILL "+fmt.Sprint(up.Process.Pid)))
 	if err := application.Rollback(); err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func (l *local) kill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	paragraph(l.out, "The next run reads what was applied, and completes the rest:")
+	console.Paragraph(l.out, "The next run reads what was applied, and completes the rest:")
 	if err := l.expect(ctx, 0, "up", "--source", filepath.Join(l.dir, "v2")); err != nil {
 		return err
 	}
@@ -168,8 +169,8 @@ func (l *local) kill(ctx context.Context) error {
 }
 
 func (l *local) fail(ctx context.Context) error {
-	title(l.out, "3. A migration that fails")
-	paragraph(l.out, "Version 3 adds a unique constraint on guests' e-mail addresses, but two guests are in the table twice:")
+	console.Title(l.out, "3. A migration that fails")
+	console.Paragraph(l.out, "Version 3 adds a unique constraint on guests' e-mail addresses, but two guests are in the table twice:")
 	if err := l.expect(ctx, 6, "up", "--source", filepath.Join(l.dir, "v3")); err != nil {
 		return err
 	}
@@ -177,8 +178,8 @@ func (l *local) fail(ctx context.Context) error {
 }
 
 func (l *local) rollBack(ctx context.Context) error {
-	title(l.out, "4. Roll back to version 1")
-	paragraph(l.out, "The amounts of version 2 would be lost, so the migrator refuses at first:")
+	console.Title(l.out, "4. Roll back to version 1")
+	console.Paragraph(l.out, "The amounts of version 2 would be lost, so the migrator refuses at first:")
 	down := []string{"down", "--to", "5", "--source", filepath.Join(l.dir, "v2")}
 	if err := l.expect(ctx, 5, down...); err != nil {
 		return err

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/shiplock/shiplock/hack/demo/console"
 )
 
 // Paths of results, relative to the checkout.
@@ -49,8 +51,8 @@ func run(ctx context.Context, onlyLocal bool) error {
 	if err := os.Chdir(filepath.Dir(strings.TrimSpace(string(out)))); err != nil {
 		return err
 	}
-	title(os.Stdout, "Shiplock: PostgreSQL migrations that succeed, or change nothing")
-	paragraph(os.Stdout, "First the program alone, on a PostgreSQL server of this machine. Then Helm on a temporary Kubernetes cluster,",
+	console.Title(os.Stdout, "Shiplock: PostgreSQL migrations that succeed, or change nothing")
+	console.Paragraph(os.Stdout, "First the program alone, on a PostgreSQL server of this machine. Then Helm on a temporary Kubernetes cluster,",
 		"which is prepared in the background. The first run compiles everything, which takes some minutes.")
 	s := newStatus(os.Stderr)
 	err = s.during("migrator", func(report func(string)) error {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/shiplock/shiplock/hack/demo/console"
 )
 
 // clusterProgram is the path of the compiled hack/demo/cluster, relative to the checkout.
@@ -128,8 +130,8 @@ func (p *preparation) play(s *status) error {
 	if err != nil {
 		return err
 	}
-	title(os.Stdout, "Shiplock with Helm")
-	paragraph(os.Stdout, "A temporary Kubernetes cluster with PostgreSQL, and a small booking service in three releases.")
+	console.Title(os.Stdout, "Shiplock with Helm")
+	console.Paragraph(os.Stdout, "A temporary Kubernetes cluster with PostgreSQL, and a small booking service in three releases.")
 	if err := p.input.Close(); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shiplock/shiplock/hack/demo/console"
 	"github.com/shiplock/shiplock/internal/test/e2e/database"
 	"github.com/shiplock/shiplock/internal/test/e2e/environment"
 	"github.com/shiplock/shiplock/internal/test/e2e/kube"
@@ -118,7 +119,7 @@ func (d *demo) reset(ctx context.Context) error {
 
 // run prints and runs a helm command. It prints the output, and returns it.
 func (d *demo) run(ctx context.Context, args ...string) (string, error) {
-	fmt.Println(bold("$ helm " + strings.Join(args, " ")))
+	fmt.Println(console.Bold(os.Stdout, "$ helm "+strings.Join(args, " ")))
 	cmd := exec.CommandContext(ctx, d.helm, args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+d.kubeconfig)
 	var out strings.Builder

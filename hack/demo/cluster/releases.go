@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/shiplock/shiplock/hack/demo/console"
 )
 
 func (d *demo) v1(ctx context.Context) error {
-	title("1. Install version 1 of a booking service")
-	paragraph("The booking chart has Shiplock as a dependency: the migrations run first, as a pre-install hook,",
+	console.Title(os.Stdout, "1. Install version 1 of a booking service")
+	console.Paragraph(os.Stdout, "The booking chart has Shiplock as a dependency: the migrations run first, as a pre-install hook,",
 		"and the application starts when they are complete.")
 	if _, err := d.upgrade(ctx, "v1", "v1"); err != nil {
 		return err
@@ -20,8 +23,8 @@ func (d *demo) v1(ctx context.Context) error {
 }
 
 func (d *demo) v2(ctx context.Context) error {
-	title("2. Upgrade to v2, which requires a new schema")
-	paragraph("v2 stores amounts in cents instead of printed prices. Three migrations add columns, backfill the",
+	console.Title(os.Stdout, "2. Upgrade to v2, which requires a new schema")
+	console.Paragraph(os.Stdout, "v2 stores amounts in cents instead of printed prices. Three migrations add columns, backfill the",
 		"existing bookings, and build an index concurrently. v1 continues to serve requests meanwhile.")
 	watch := d.watch(ctx)
 	if _, err := d.upgrade(ctx, "v2", "v2"); err != nil {
@@ -31,8 +34,8 @@ func (d *demo) v2(ctx context.Context) error {
 }
 
 func (d *demo) v3(ctx context.Context) error {
-	title("3. Upgrade to v3, whose migration fails")
-	paragraph("v3 adds a unique constraint on guests' e-mail addresses, but two guests are in the table twice.",
+	console.Title(os.Stdout, "3. Upgrade to v3, whose migration fails")
+	console.Paragraph(os.Stdout, "v3 adds a unique constraint on guests' e-mail addresses, but two guests are in the table twice.",
 		"The upgrade fails, and Helm prints the failure report:")
 	watch := d.watch(ctx)
 	out, err := d.upgrade(ctx, "v3", "v3")
@@ -40,7 +43,7 @@ func (d *demo) v3(ctx context.Context) error {
 	if ctx.Err() != nil || !errors.As(err, &exit) || !strings.Contains(out, "is duplicated") {
 		return fmt.Errorf("expected the migration of v3 to fail, but: %v", err)
 	}
-	paragraph("The failure report contains PostgreSQL's message and the cause. v2 still serves requests:")
+	console.Paragraph(os.Stdout, "The failure report contains PostgreSQL's message and the cause. v2 still serves requests:")
 	if err := inTurn(ctx, d.answers("v2"), watch.report, d.version); err != nil {
 		return err
 	}
@@ -50,13 +53,13 @@ func (d *demo) v3(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("  columns of guests: %s\n\n", strings.TrimSpace(columns))
-	paragraph("Before it failed, the migration had added the column phone. It was rolled back with the rest of the",
+	console.Paragraph(os.Stdout, "Before it failed, the migration had added the column phone. It was rolled back with the rest of the",
 		"migration: no manual cleanup is required.")
 	return nil
 }
 
 func (d *demo) nextSteps(context.Context) error {
-	title("Next steps")
+	console.Title(os.Stdout, "Next steps")
 	kubectl := "kubectl"
 	if _, err := exec.LookPath(kubectl); err != nil {
 		kubectl = fmt.Sprintf("%s exec %s kubectl", d.engine, d.node)
